@@ -1,0 +1,19 @@
+#include "config.h"
+#include "clock.h"
+
+#include <time.h>
+
+int64_t clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * CLOCK_SECOND + now.tv_nsec;
+}
+
+int64_t clock_after(double seconds) {
+  int64_t now = clock_now();
+  if (!(seconds > 0))
+    return now;
+  if (seconds >= 9e9)
+    return CLOCK_NEVER;
+  return now + (int64_t)(seconds * (double)CLOCK_SECOND);
+}
