@@ -1,0 +1,131 @@
+#include "config.h"
+#include "crew.h"
+
+#include <stdlib.h>
+
+#define FRESH_NS 50000000 /* how long a worker that has not answered yet counts as just starting */
+
+static uint64_t least(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+enum status crew_open(struct crew *crew, int limit, int64_t task_count) {
+  *crew = (struct crew){.limit = limit, .task_count = task_count};
+  crew->men = calloc((size_t)limit, sizeof *crew->men);
+  return crew->men == NULL ? STATUS_NOMEM : STATUS_OK;
+}
+
+void crew_close(struct crew *crew) {
+  free(crew->men);
+  *crew = (struct crew){0};
+}
+
+int crew_vacancy(const struct crew *crew) {
+  int i;
+  if (crew->alive < crew->limit)
+    for (i = 0; i < crew->limit; i++)
+      if (!crew->men[i].alive)
+        return i;
+  return -1;
+}
+
+void crew_start(struct crew *crew, int man, int64_t now) {
+  crew->men[man] = (struct crewman){.alive = 1, .capacity = 1, .started = now};
+  crew->alive++;
+  if (crew->pace.at == 0)
+    crew->pace.at = now;
+}
+
+void crew_lost(struct crew *crew, int man) {
+  crew->men[man] = (struct crewman){0};
+  crew->alive--;
+}
+
+void crew_sent(struct crew *crew, int man) {
+  crew->men[man].in_hand++;
+  crew->men[man].assigned++;
+}
+
+void crew_answered(struct crew *crew, int man) {
+  crew->men[man].in_hand--;
+  crew->men[man].answered = 1;
+  crew->men[man].alone = 0;
+  pace_result(&crew->pace);
+}
+
+void crew_pass(struct crew *crew, int64_t now) {
+  int i, busy = 0;
+  for (i = 0; i < crew->limit; i++)
+    busy += crew->men[i].in_hand > 0;
+  pace_pass(&crew->pace, now, busy);
+}
+
+static uint64_t fresh_lead(const struct crew *crew) {
+  return crew->task_count > 0 ? 16 + (uint64_t)crew->task_count / 40 : 64;
+}
+
+/* A worker that starts a moment later shall not find everything done: until it has answered, others wait for it. */
+static uint64_t lead_limit(const struct crew *crew) {
+  uint64_t limit = UINT64_MAX;
+  int i;
+  for (i = 0; i < crew->limit; i++) {
+    const struct crewman *m = &crew->men[i];
+    if (m->alive && !m->answered && crew->pace.at - m->started < FRESH_NS)
+      limit = least(limit, m->assigned + fresh_lead(crew));
+  }
+  return limit;
+}
+
+/* The last tasks must not queue behind each other in one worker. */
+static uint64_t even_share(const struct crew *crew, uint64_t left) {
+  int i;
+  if (left == UINT64_MAX || crew->alive == 0)
+    return left;
+  for (i = 0; i < crew->limit; i++)
+    left += crew->men[i].in_hand;
+  return (left + (uint64_t)crew->alive - 1) / (uint64_t)crew->alive;
+}
+
+struct ration crew_ration(const struct crew *crew, uint64_t left) {
+  return (struct ration){.share = even_share(crew, left), .lead = lead_limit(crew)};
+}
+
+uint64_t crew_appetite(const struct crew *crew, int man, const struct ration *ration) {
+  const struct crewman *m = &crew->men[man];
+  uint64_t target;
+  if (!m->alive || m->full || m->alone)
+    return 0;
+  target = least((uint64_t)m->capacity + pace_ahead(&crew->pace), ration->share);
+  if (ration->lead != UINT64_MAX)
+    target = least(target, m->in_hand + (ration->lead > m->assigned ? ration->lead - m->assigned : 0));
+  return target > m->in_hand ? target - m->in_hand : 0;
+}
+
+uint64_t crew_hunger(const struct crew *crew, const struct ration *ration) {
+  uint64_t hunger = 0;
+  int i;
+  for (i = 0; i < crew->limit; i++)
+    hunger += crew_appetite(crew, i, ration);
+  return hunger;
+}
+
+int crew_hungriest(const struct crew *crew, const struct ration *ration, uint64_t *appetite) {
+  int i, best = -1;
+  *appetite = 0;
+  for (i = 0; i < crew->limit; i++) {
+    uint64_t wants = crew_appetite(crew, i, ration);
+    if (wants > *appetite || (wants > 0 && wants == *appetite && crew->men[i].in_hand < crew->men[best].in_hand)) {
+      *appetite = wants;
+      best = i;
+    }
+  }
+  return best;
+}
+
+int crew_idle(const struct crew *crew) {
+  int i;
+  for (i = 0; i < crew->limit; i++)
+    if (crew->men[i].alive && crew->men[i].in_hand == 0)
+      return i;
+  return -1;
+}

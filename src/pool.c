@@ -1,0 +1,456 @@
+#include "config.h"
+#include "pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "crew.h"
+
+#define BYTES_AHEAD ((size_t)64 << 20) /* soft bound on the window's memory: no more tasks are pulled beyond it */
+#define DRAIN 256                      /* replies taken in before results are handed out */
+#define DELAY_MOST (86400 * CLOCK_SECOND)
+#define DEATHS_MOST 3                  /* in a row without a completed task: the map ends */
+
+/* A task that runs again, but not at once. */
+struct delay {
+  uint64_t index;
+  int64_t until;
+};
+
+struct pool {
+  struct pool_options options;
+  struct transport *transport;
+  struct window window;
+  struct crew crew;
+  int ended;
+  int refused;       /* the system refused a worker: go on with those there are */
+  int deaths;        /* since a task was last completed */
+  uint64_t unsent;   /* nothing before it is QUEUED */
+  uint64_t queued;   /* slots in state QUEUED */
+  uint64_t suspects; /* of those, tasks that must run alone */
+  struct delay *delays; /* of those, tasks that wait for their moment */
+  size_t delay_count, delay_capacity;
+  uint64_t turn;     /* where the search for a ready result goes on when unordered */
+  uint64_t delivered;
+};
+
+enum status pool_open(struct pool **box, const struct pool_options *options, struct transport *transport) {
+  struct pool *pool = calloc(1, sizeof *pool);
+  if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count) != STATUS_OK) {
+    free(pool);
+    transport->ops->stop(transport, 0);
+    return STATUS_NOMEM;
+  }
+  pool->options = *options;
+  pool->transport = transport;
+  pool->unsent = pool->turn = 1;
+  window_init(&pool->window);
+  *box = pool;
+  return STATUS_OK;
+}
+
+void pool_close(struct pool **box) {
+  struct pool *pool = *box;
+  if (pool == NULL)
+    return;
+  *box = NULL;
+  pool->transport->ops->stop(pool->transport, pool_finished(pool));
+  window_release(&pool->window);
+  crew_close(&pool->crew);
+  free(pool->delays);
+  free(pool);
+}
+
+void pool_end(struct pool *pool) {
+  pool->ended = 1;
+}
+
+int pool_finished(const struct pool *pool) {
+  return pool->ended && window_count(&pool->window) == 0;
+}
+
+struct transport *pool_transport(struct pool *pool) {
+  return pool->transport;
+}
+
+void pool_figures(const struct pool *pool, struct pool_figures *figures) {
+  *figures = (struct pool_figures){.added = pool->window.next - 1, .delivered = pool->delivered};
+  figures->workers = pool->crew.alive;
+}
+
+/* -- tasks out ---------------------------------------------------------- */
+
+static struct ration ration(const struct pool *pool) {
+  uint64_t left = UINT64_MAX;
+  if (pool->ended)
+    left = pool->queued;
+  else if (pool->options.task_count >= 0)
+    left = (uint64_t)pool->options.task_count - (pool->window.next - 1) + pool->queued;
+  return crew_ration(&pool->crew, left);
+}
+
+static int may_start(const struct pool *pool) {
+  return !pool->refused && pool->crew.alive < pool->crew.limit;
+}
+
+uint64_t pool_room(struct pool *pool) {
+  uint64_t in_window = window_count(&pool->window), room, window_room;
+  struct ration r;
+  if (pool->ended || in_window > pool->options.window_limit)
+    return 0;
+  if (pool->window.byte_count > BYTES_AHEAD && in_window > (uint64_t)pool->crew.alive)
+    return 0;
+  r = ration(pool);
+  room = crew_hunger(&pool->crew, &r) + (may_start(pool) ? 1 : 0);
+  room = room > pool->queued ? room - pool->queued : 0;
+  /* buffersize counts tasks beyond the one being delivered, which is the window's first */
+  window_room = pool->options.window_limit + 1 - in_window;
+  return room < window_room ? room : window_room;
+}
+
+/* OK also when the system refuses one more. */
+static enum status start_worker(struct pool *pool) {
+  int number = crew_vacancy(&pool->crew);
+  enum status status = pool->transport->ops->start(pool->transport, number);
+  if (status == STATUS_OK) {
+    crew_start(&pool->crew, number, clock_now());
+    return STATUS_OK;
+  }
+  pool->refused = 1;
+  return pool->crew.alive > 0 ? STATUS_OK : status;
+}
+
+/* OK; AGAIN: the worker takes no more now. */
+static enum status send_slot(struct pool *pool, int worker, uint64_t index, struct slot *slot) {
+  struct message m = {.kind = MESSAGE_TASK, .index = index, .size = slot->size, .bytes = slot_bytes(slot)};
+  m.attempt = slot->attempt + 1u;
+  if (pool->transport->ops->send(pool->transport, worker, &m) != STATUS_OK) {
+    pool->crew.men[worker].full = 1;
+    return STATUS_AGAIN;
+  }
+  slot->state = SLOT_SENT;
+  slot->attempt++;
+  slot->worker = worker;
+  crew_sent(&pool->crew, worker);
+  pool->queued--;
+  return STATUS_OK;
+}
+
+static int is_waiting(const struct slot *slot) {
+  return slot->state == SLOT_QUEUED && !slot->suspect && !slot->delayed;
+}
+
+/* The oldest task that any worker may have; its index is pool->unsent. */
+static struct slot *next_queued(struct pool *pool) {
+  struct slot *slot;
+  if (pool->unsent < pool->window.first)
+    pool->unsent = pool->window.first;
+  while ((slot = window_slot(&pool->window, pool->unsent)) != NULL && !is_waiting(slot))
+    pool->unsent++;
+  return slot;
+}
+
+/* A suspect goes to a worker with nothing else in hand: if that dies, the culprit is known. */
+static void deal_suspects(struct pool *pool) {
+  uint64_t i;
+  for (i = pool->window.first; pool->suspects > 0 && i < pool->window.next; i++) {
+    struct slot *slot = window_slot(&pool->window, i);
+    int worker;
+    if (slot->state != SLOT_QUEUED || !slot->suspect)
+      continue;
+    worker = crew_idle(&pool->crew);
+    if (worker < 0 || send_slot(pool, worker, i, slot) != STATUS_OK)
+      return;
+    pool->crew.men[worker].alone = 1;
+    pool->suspects--;
+  }
+}
+
+/* Deals what is queued, the hungriest first, in runs. */
+static void deal(struct pool *pool) {
+  struct ration r;
+  deal_suspects(pool);
+  if (pool->queued == 0)
+    return;
+  r = ration(pool);
+  for (;;) {
+    uint64_t wants, n;
+    int worker = crew_hungriest(&pool->crew, &r, &wants);
+    if (worker < 0)
+      return;
+    for (n = (wants + 1) / 2; n > 0; n--) {
+      struct slot *slot = next_queued(pool);
+      if (slot == NULL)
+        return;
+      if (send_slot(pool, worker, pool->unsent, slot) != STATUS_OK)
+        break;
+    }
+  }
+}
+
+enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
+  enum status status = window_add(&pool->window, bytes, size);
+  if (status != STATUS_OK)
+    return status;
+  pool->queued++;
+  if (may_start(pool)) {
+    status = start_worker(pool);
+    deal(pool);
+  }
+  return status;
+}
+
+void pool_flush(struct pool *pool) {
+  deal(pool);
+  pool->transport->ops->flush(pool->transport);
+}
+
+/* Replaces dead workers while there is something for them to do. OK; SYSTEM, NOMEM: there is none, and none can be had. */
+static enum status replace_workers(struct pool *pool) {
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK && may_start(pool) && pool->queued > pool->delay_count) {
+    status = start_worker(pool);
+    deal(pool);
+  }
+  return status;
+}
+
+/* -- again ---------------------------------------------------------------- */
+
+static void queue_again(struct pool *pool, uint64_t index, struct slot *slot) {
+  slot->state = SLOT_QUEUED;
+  slot->worker = -1;
+  pool->queued++;
+  if (index < pool->unsent)
+    pool->unsent = index;
+}
+
+/* NOMEM: it runs again at once instead. */
+static void postpone(struct pool *pool, uint64_t index, struct slot *slot, int64_t until) {
+  if (pool->delay_count == pool->delay_capacity) {
+    size_t capacity = pool->delay_capacity * 2 + 8;
+    struct delay *delays = realloc(pool->delays, capacity * sizeof *delays);
+    if (delays == NULL)
+      return;
+    pool->delays = delays;
+    pool->delay_capacity = capacity;
+  }
+  pool->delays[pool->delay_count++] = (struct delay){index, until};
+  slot->delayed = 1;
+}
+
+static void release_delays(struct pool *pool, int64_t now) {
+  size_t i = 0;
+  while (i < pool->delay_count) {
+    struct delay d = pool->delays[i];
+    if (d.until > now) {
+      i++;
+      continue;
+    }
+    window_slot(&pool->window, d.index)->delayed = 0;
+    if (d.index < pool->unsent)
+      pool->unsent = d.index;
+    pool->delays[i] = pool->delays[--pool->delay_count];
+  }
+}
+
+static int64_t next_release(const struct pool *pool) {
+  int64_t first = CLOCK_NEVER;
+  size_t i;
+  for (i = 0; i < pool->delay_count; i++)
+    if (pool->delays[i].until < first)
+      first = pool->delays[i].until;
+  return first;
+}
+
+static int64_t retry_delay(const struct pool *pool, const struct slot *slot) {
+  int64_t delay = pool->options.retry_delay_ns;
+  int i;
+  for (i = 0; i < slot->failures && delay < DELAY_MOST; i++)
+    delay *= 2;
+  return delay < DELAY_MOST ? delay : DELAY_MOST;
+}
+
+/* True when the task gets another run. */
+static int retry(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict) {
+  if ((verdict != VERDICT_ERROR && verdict != VERDICT_TIMEOUT) || slot->failures >= pool->options.retries)
+    return 0;
+  queue_again(pool, index, slot);
+  if (pool->options.retry_delay_ns > 0)
+    postpone(pool, index, slot, clock_now() + retry_delay(pool, slot));
+  slot->failures++;
+  return 1;
+}
+
+/* -- results in --------------------------------------------------------- */
+
+static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, const void *bytes, size_t size) {
+  if (window_finish(&pool->window, slot, verdict, bytes, size) != STATUS_OK)
+    /* the parent is short of memory: this task's result is what is lost, and it says so */
+    window_finish(&pool->window, slot, VERDICT_MEMORY, NULL, 0);
+}
+
+static void take_result(struct pool *pool, const struct event *event) {
+  const struct message *m = &event->message;
+  struct slot *slot = window_slot(&pool->window, m->index);
+  pool->crew.men[event->worker].full = 0;
+  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != event->worker || slot->attempt != m->attempt)
+    return; /* of an older attempt, or nonsense */
+  crew_answered(&pool->crew, event->worker);
+  pool->deaths = 0;
+  if (!retry(pool, m->index, slot, (enum verdict)m->kind))
+    finish(pool, slot, (enum verdict)m->kind, m->bytes, m->size);
+}
+
+/* The verdict is the pool's own: its bytes are text. */
+static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict, const char *text) {
+  if (retry(pool, index, slot, verdict))
+    return;
+  finish(pool, slot, verdict, text, strlen(text));
+  slot->own = 1;
+}
+
+static void describe_loss(const struct loss *loss, char *text, size_t size) {
+  if (loss->timed_out)
+    snprintf(text, size, "timed out, and did not yield to the interruption%s%s", *loss->trace ? "\n" : "", loss->trace);
+  else if (loss->garbage)
+    snprintf(text, size, "the worker wrote nonsense into its ring and was killed");
+  else if (loss->signal != 0)
+    snprintf(text, size, "the worker was killed by signal %d (%s)%s%s", loss->signal, strsignal(loss->signal),
+             *loss->trace ? "\n" : "", loss->trace);
+  else if (loss->exit_code >= 0)
+    snprintf(text, size, "the worker exited with code %d", loss->exit_code);
+  else
+    snprintf(text, size, "the worker died (somebody else took its exit status)");
+}
+
+/* Every task that the worker had runs again, except a known culprit; of the rest, those that were running are suspects. */
+static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verdict verdict, const char *text) {
+  uint64_t i;
+  for (i = pool->window.first; i < pool->window.next; i++) {
+    struct slot *slot = window_slot(&pool->window, i);
+    if (slot->state != SLOT_SENT || slot->worker != worker)
+      continue;
+    if (i == culprit || (slot->suspect && culprit == 0)) /* a suspect was alone: it is the culprit */
+      fail(pool, i, slot, verdict, text);
+    else
+      queue_again(pool, i, slot);
+  }
+}
+
+static void mark_suspects(struct pool *pool, int worker, const char *text) {
+  uint64_t index;
+  int n;
+  for (n = 0; (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++) {
+    struct slot *slot = window_slot(&pool->window, index);
+    if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->suspect)
+      continue; /* taken back below, or long answered */
+    if (!pool->options.rerun) {
+      fail(pool, index, slot, VERDICT_CRASH, text);
+      continue;
+    }
+    slot->suspect = 1;
+    queue_again(pool, index, slot);
+    pool->suspects++;
+  }
+}
+
+static void take_loss(struct pool *pool, const struct event *event) {
+  const struct loss *loss = &event->loss;
+  char text[LOSS_TEXT];
+  describe_loss(loss, text, sizeof text);
+  if (loss->culprit == 0)
+    mark_suspects(pool, event->worker, text);
+  take_back(pool, event->worker, loss->culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
+  crew_lost(&pool->crew, event->worker);
+  if (!loss->timed_out)
+    pool->deaths++;
+}
+
+static void take_event(struct pool *pool, const struct event *event) {
+  switch (event->kind) {
+  case EVENT_RESULT:
+    take_result(pool, event);
+    break;
+  case EVENT_ADDED:
+    pool->crew.men[event->worker].capacity = event->capacity;
+    break;
+  case EVENT_LOST:
+    take_loss(pool, event);
+    break;
+  }
+}
+
+/* Takes in what there is. AGAIN: nothing came. */
+static enum status take_events(struct pool *pool, int64_t deadline) {
+  struct event event;
+  int count = 0;
+  while (count < DRAIN && pool->transport->ops->receive(pool->transport, count == 0 ? deadline : 0, &event) == STATUS_OK) {
+    take_event(pool, &event);
+    count++;
+  }
+  return count > 0 ? STATUS_OK : STATUS_AGAIN;
+}
+
+enum status pool_wait(struct pool *pool, int64_t deadline) {
+  int64_t release = next_release(pool), now;
+  enum status status;
+  int error;
+  pool_flush(pool);
+  errno = 0;
+  status = take_events(pool, release < deadline ? release : deadline);
+  error = errno;
+  if (status != STATUS_OK && release == CLOCK_NEVER)
+    return status;
+  now = clock_now();
+  crew_pass(&pool->crew, now);
+  release_delays(pool, now);
+  if (pool->deaths >= DEATHS_MOST)
+    return STATUS_CLOSED;
+  if (replace_workers(pool) != STATUS_OK)
+    return STATUS_SYSTEM;
+  pool_flush(pool);
+  errno = error;
+  return status == STATUS_AGAIN && release > now ? STATUS_AGAIN : STATUS_OK;
+}
+
+/* -- results out -------------------------------------------------------- */
+
+static struct slot *any_done(struct pool *pool, uint64_t *index) {
+  struct slot *slot;
+  if (pool->window.done == 0)
+    return NULL;
+  for (;; pool->turn++) {
+    if (pool->turn < pool->window.first || pool->turn >= pool->window.next)
+      pool->turn = pool->window.first;
+    slot = window_slot(&pool->window, pool->turn);
+    if (slot->state == SLOT_DONE)
+      break;
+  }
+  *index = pool->turn;
+  return slot;
+}
+
+enum status pool_ready(struct pool *pool, struct delivery *d) {
+  struct slot *slot;
+  uint64_t index = pool->window.first;
+  slot = pool->options.ordered ? window_slot(&pool->window, index) : any_done(pool, &index);
+  if (slot == NULL || slot->state != SLOT_DONE)
+    return STATUS_AGAIN;
+  d->index = index;
+  d->attempt = slot->attempt;
+  d->verdict = (enum verdict)slot->verdict;
+  d->pid = slot->worker < 0 ? 0 : pool->transport->ops->pid(pool->transport, slot->worker);
+  d->own = slot->own;
+  d->bytes = slot_bytes(slot);
+  d->size = slot->size;
+  return STATUS_OK;
+}
+
+void pool_delivered(struct pool *pool, const struct delivery *d) {
+  window_remove(&pool->window, d->index);
+  pool->delivered++;
+}

@@ -1,0 +1,77 @@
+/* pool.h - one map's tasks on their way through the workers: order, attempts, how many each worker gets.
+   Level 5: window, transport. Parent only; one thread; knows neither Lua nor processes.
+
+   Life: pool_open -> pool_add / pool_wait / pool_ready / pool_deliver -> pool_end (no more tasks) -> pool_close. */
+#ifndef FAST_MAP_POOL_H
+#define FAST_MAP_POOL_H
+
+#include <stdint.h>
+
+#include "transport.h"
+#include "window.h"
+
+struct pool_options {
+  int worker_limit;       /* processes, at least 1 */
+  int thread_limit;       /* threads of all processes together, at least 1 */
+  uint64_t window_limit;  /* tasks between the oldest undelivered and the newest */
+  int64_t task_count;     /* when known, else -1 */
+  int ordered;            /* results in the tasks' order */
+  int retries;            /* further runs of a task that raised or timed out */
+  int64_t retry_delay_ns; /* before the first of them, doubling */
+  int rerun;              /* tasks that were running in a worker when it died run again */
+};
+
+/* A result at its turn. */
+struct delivery {
+  uint64_t index;
+  uint32_t attempt;
+  enum verdict verdict;
+  int pid;                    /* of the worker, 0: not known */
+  int own;                    /* the verdict is the pool's, not a worker's: bytes are text, not a codec message */
+  const unsigned char *bytes; /* valid until pool_delivered; text for people when the verdict is the pool's own */
+  size_t size;
+};
+
+struct pool;
+
+/* Takes over the transport (also on failure: it is then stopped). OK NOMEM */
+enum status pool_open(struct pool **pool, const struct pool_options *options, struct transport *transport);
+
+/* Ends and reaps everything; gently when every task was delivered. Accepts NULL and half-open. */
+void pool_close(struct pool **pool);
+
+/* How many more tasks the workers could use now, and the window allows; 0: hand out results first. */
+uint64_t pool_room(struct pool *pool);
+
+/* Adds the next task and starts or feeds a worker. OK; NOMEM; SYSTEM with errno: no worker could be started. */
+enum status pool_add(struct pool *pool, const void *bytes, size_t size);
+
+/* Wakes workers that got tasks; call after a row of pool_add. */
+void pool_flush(struct pool *pool);
+
+/* No more tasks will come. */
+void pool_end(struct pool *pool);
+
+/* True when all tasks were delivered and no more will come. */
+int pool_finished(const struct pool *pool);
+
+/* The next result to hand over: OK; AGAIN: none is ready. */
+enum status pool_ready(struct pool *pool, struct delivery *delivery);
+
+/* Takes the result that pool_ready gave out of the window. */
+void pool_delivered(struct pool *pool, const struct delivery *delivery);
+
+/* Takes in what workers sent; sleeps until something came or the deadline (0: does not sleep). OK; AGAIN: nothing came
+   (errno EINTR: a signal handler ran); SYSTEM, NOMEM: the map cannot go on: errno says why. */
+enum status pool_wait(struct pool *pool, int64_t deadline);
+
+/* Figures for people. */
+struct pool_figures {
+  uint64_t added, delivered;
+  int workers; /* alive */
+};
+void pool_figures(const struct pool *pool, struct pool_figures *figures);
+
+struct transport *pool_transport(struct pool *pool);
+
+#endif

@@ -1,0 +1,109 @@
+#include "config.h"
+#include "window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void window_init(struct window *w) {
+  *w = (struct window){.first = 1, .next = 1};
+}
+
+static void empty(struct window *w, struct slot *slot) {
+  if (slot->size > SLOT_INLINE) {
+    w->byte_count -= slot->size;
+    free(slot->bytes.heap);
+  }
+  slot->size = 0;
+}
+
+void window_release(struct window *w) {
+  uint64_t i;
+  for (i = w->first; i < w->next; i++)
+    empty(w, &w->slots[i & (w->capacity - 1)]);
+  free(w->slots);
+  window_init(w);
+}
+
+struct slot *window_slot(const struct window *w, uint64_t index) {
+  if (index < w->first || index >= w->next)
+    return NULL;
+  return &w->slots[index & (w->capacity - 1)];
+}
+
+static enum status grow(struct window *w) {
+  uint64_t i, capacity = w->capacity == 0 ? 64 : w->capacity * 2;
+  struct slot *slots = malloc(capacity * sizeof *slots);
+  if (slots == NULL)
+    return STATUS_NOMEM;
+  for (i = w->first; i < w->next; i++)
+    slots[i & (capacity - 1)] = w->slots[i & (w->capacity - 1)];
+  free(w->slots);
+  w->slots = slots;
+  w->capacity = capacity;
+  return STATUS_OK;
+}
+
+/* On NOMEM the slot keeps what it had. */
+static enum status fill(struct window *w, struct slot *slot, const void *bytes, size_t size) {
+  unsigned char *heap = NULL;
+  if (size > SLOT_INLINE) {
+    heap = malloc(size);
+    if (heap == NULL)
+      return STATUS_NOMEM;
+    memcpy(heap, bytes, size);
+  }
+  empty(w, slot);
+  if (heap != NULL) {
+    slot->bytes.heap = heap;
+    w->byte_count += size;
+  } else if (size > 0) {
+    memcpy(slot->bytes.own, bytes, size);
+  }
+  slot->size = size;
+  return STATUS_OK;
+}
+
+enum status window_add(struct window *w, const void *bytes, size_t size) {
+  struct slot *slot;
+  enum status status;
+  if (window_count(w) == w->capacity) {
+    status = grow(w);
+    if (status != STATUS_OK)
+      return status;
+  }
+  slot = &w->slots[w->next & (w->capacity - 1)];
+  slot->size = 0;
+  status = fill(w, slot, bytes, size);
+  if (status != STATUS_OK)
+    return status;
+  slot->state = SLOT_QUEUED;
+  slot->suspect = slot->own = slot->delayed = 0;
+  slot->attempt = slot->failures = 0;
+  slot->worker = -1;
+  w->next++;
+  return STATUS_OK;
+}
+
+const unsigned char *slot_bytes(const struct slot *slot) {
+  return slot->size > SLOT_INLINE ? slot->bytes.heap : slot->bytes.own;
+}
+
+enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes, size_t size) {
+  enum status status = fill(w, slot, bytes, size);
+  if (status != STATUS_OK)
+    return status;
+  slot->state = SLOT_DONE;
+  slot->verdict = verdict;
+  w->done++;
+  return STATUS_OK;
+}
+
+void window_remove(struct window *w, uint64_t index) {
+  struct slot *slot = window_slot(w, index);
+  if (slot->state == SLOT_DONE)
+    w->done--;
+  empty(w, slot);
+  slot->state = SLOT_FREE;
+  while (w->first < w->next && w->slots[w->first & (w->capacity - 1)].state == SLOT_FREE)
+    w->first++;
+}
