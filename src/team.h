@@ -1,0 +1,33 @@
+/* team.h - the threads of one worker and the queue they share.
+   Level 5: link, message, port, state, blocking. One a process; knows no lua.h.
+
+   Threads wait for tasks on the process's task ring under one lock; the worker's main thread (worker.c) alone listens to the
+   doorbell and passes the wake-up on. A thread is added only while tasks are queued and every thread waits:
+   a waiting function says so (blocking.h), or the main thread sees it (team_sample). */
+#ifndef FAST_MAP_TEAM_H
+#define FAST_MAP_TEAM_H
+
+#include "link.h"
+#include "state.h"
+
+struct team;
+
+struct team_options {
+  struct link *link;
+  struct snapshot *snapshot;
+  struct state_options state; /* seed: of the process; each thread gets another made from it */
+  int thread_limit;
+  int timed; /* threads note when each task starts */
+};
+
+/* Worker main thread. OK NOMEM */
+enum status team_open(struct team **team, const struct team_options *options);
+
+/* Worker main thread: the doorbell rang, or nothing did for a while: hands tasks to idle threads, adds a thread when all wait. */
+void team_wake(struct team *team);
+
+/* Worker main thread: looks which threads wait in the kernel without having said so. Returns the milliseconds after
+   which to look again; -1: no need before the next ring. */
+int team_sample(struct team *team);
+
+#endif

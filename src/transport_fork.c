@@ -1,0 +1,571 @@
+#include "config.h"
+#include "transport_fork.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define RING_SIZE_LEAST ((size_t)4096)
+#define TURN 64               /* replies taken from one worker before the next one's turn */
+#define NAP_NS 30000          /* a pause instead of a sleep while replies come thick: it saves every worker's wake-up call */
+#define NAP_AFTER 16          /* replies since the last sleep that make a nap worth it */
+#define EXIT_PATIENCE_MS 2000 /* for a worker that was asked to leave */
+
+enum life { LIFE_NONE, LIFE_RUNNING, LIFE_LEAVING /* its end of the bell is closed; replies may remain */ };
+
+struct process {
+  enum life life;
+  pid_t pid;
+  int pidfd;         /* readable at the process's death, also when a child of a task holds the bell; -1: none */
+  int capacity;      /* as last told */
+  int garbage;       /* wrote nonsense */
+  int rung;          /* tasks were sent since the last flush */
+  struct link link;
+  struct inbox inbox;
+  struct ring_writer tasks;
+  size_t sent;            /* of the message `sending` */
+  struct message sending; /* accepted, only partly in the ring; size_t sent != 0 */
+};
+
+struct transport_fork {
+  struct transport base;
+  struct fork_options options;
+  struct link_layout layout;
+  unsigned char *memory;
+  struct process *processes; /* worker_count */
+  struct pollfd *polls;      /* 2 * worker_count */
+  int turn;                  /* whose replies are taken */
+  int taken;                 /* in this turn */
+  int armed;                 /* the workers are to ring */
+  int burst;                 /* replies since the last sleep */
+  int signal;                /* that rings also send to signal_thread; 0: none */
+  pid_t signal_thread;
+  int held;                  /* the worker whose reply the caller looks at, -1 */
+  struct message reply;
+  struct transport_fork *next_open; /* parent: list of all, so that a child can close their bells */
+};
+
+/* All open transports of this process, and its own end when it is a worker itself: a child must close them, or somebody
+   would miss a death. */
+static struct transport_fork *all_open;
+static int own_bell = -1;
+static pthread_mutex_t all_open_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct transport_fork *self(struct transport *t) {
+  return (struct transport_fork *)t;
+}
+
+/* -- birth -------------------------------------------------------------- */
+
+/* child: nothing of any map of the parent may be kept open. */
+static void close_inherited(void) {
+  struct transport_fork *f;
+  int i;
+  for (f = all_open; f != NULL; f = f->next_open)
+    for (i = 0; i < f->options.worker_count; i++) {
+      if (f->processes[i].link.bell >= 0)
+        close(f->processes[i].link.bell);
+      if (f->processes[i].pidfd >= 0)
+        close(f->processes[i].pidfd);
+    }
+  all_open = NULL;
+  if (own_bell >= 0)
+    close(own_bell);
+}
+
+/* child: the script's handlers and groups are not the worker's. Ctrl-C reaches the parent, which decides. */
+static void become_worker(void) {
+  static const int defaults[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGURG, SIGCHLD};
+  sigset_t none;
+  size_t i;
+  setpgid(0, 0);
+  for (i = 0; i < sizeof defaults / sizeof *defaults; i++)
+    signal(defaults[i], SIG_DFL);
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+static int open_pidfd(pid_t pid) {
+#ifdef SYS_pidfd_open
+  return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+#else
+  (void)pid;
+  return -1;
+#endif
+}
+
+static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker, const int ends[2]) {
+  pid_t parent = getpid(), pid;
+  fflush(NULL); /* or the child would print the parent's buffers once more */
+  pthread_mutex_lock(&all_open_lock);
+  pid = fork();
+  if (pid == 0) {
+    struct link link = p->link;
+    close_inherited();
+    close(ends[0]);
+    pthread_mutex_unlock(&all_open_lock);
+    become_worker();
+    link.bell = own_bell = ends[1];
+    f->options.main(&link, worker, parent, f->options.context);
+    _exit(127); /* main never returns */
+  }
+  pthread_mutex_unlock(&all_open_lock);
+  return pid;
+}
+
+/* A ring of this bell sends a signal as well. */
+static void make_loud(const struct transport_fork *f, int bell) {
+#if defined(F_SETSIG) && defined(F_SETOWN_EX)
+  struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = f->signal_thread};
+  fcntl(bell, F_SETOWN_EX, &owner);
+  fcntl(bell, F_SETSIG, f->signal);
+#else
+  fcntl(bell, F_SETOWN, getpid()); /* SIGIO */
+#endif
+  fcntl(bell, F_SETFL, fcntl(bell, F_GETFL) | O_ASYNC);
+}
+
+void transport_fork_notify(struct transport *t, int signal_number) {
+  struct transport_fork *f = self(t);
+  int i;
+  f->signal = signal_number;
+#ifdef SYS_gettid
+  f->signal_thread = (pid_t)syscall(SYS_gettid);
+#endif
+  for (i = 0; i < f->options.worker_count; i++)
+    if (f->processes[i].life != LIFE_NONE)
+      make_loud(f, f->processes[i].link.bell);
+}
+
+static enum status start(struct transport *t, int worker) {
+  struct transport_fork *f = self(t);
+  struct process *p = &f->processes[worker];
+  int ends[2], saved;
+  pid_t pid;
+  if (doorbell_open(ends) != STATUS_OK)
+    return STATUS_SYSTEM;
+  link_reset(&p->link);
+  pid = fork_worker(f, p, worker, ends);
+  saved = errno;
+  close(ends[1]);
+  if (pid < 0) {
+    close(ends[0]);
+    errno = saved;
+    return STATUS_SYSTEM;
+  }
+  setpgid(pid, pid); /* here too: whoever comes first */
+  p->pid = pid;
+  p->pidfd = open_pidfd(pid);
+  p->link.bell = ends[0];
+  if (f->signal != 0)
+    make_loud(f, p->link.bell);
+  p->life = LIFE_RUNNING;
+  p->capacity = 0;
+  p->garbage = p->rung = 0;
+  p->sent = 0;
+  inbox_release(&p->inbox);
+  ring_reader_init(&p->inbox.reader, p->link.replies, f->layout.ring_size);
+  ring_writer_init(&p->tasks, p->link.tasks, f->layout.ring_size);
+  return STATUS_OK;
+}
+
+/* -- death -------------------------------------------------------------- */
+
+/* The wait status, or -1 when someone else reaped the child (a script that waits, or SIGCHLD ignored). */
+static int reap(struct process *p) {
+  int status;
+  pid_t pid;
+  do
+    pid = waitpid(p->pid, &status, 0);
+  while (pid < 0 && errno == EINTR);
+  return pid == p->pid ? status : -1;
+}
+
+static void forget(struct process *p) {
+  if (p->link.bell >= 0)
+    close(p->link.bell);
+  if (p->pidfd >= 0)
+    close(p->pidfd);
+  p->link.bell = p->pidfd = -1;
+  p->life = LIFE_NONE;
+  p->sent = 0;
+  inbox_release(&p->inbox);
+}
+
+static void kill_group(const struct process *p) {
+  kill(-p->pid, SIGKILL); /* what its tasks had started goes too */
+  kill(p->pid, SIGKILL);
+}
+
+static void note_culprit(const struct process *p, struct loss *loss) {
+  const struct control *c = p->link.control;
+  /* pairs with the release of whoever noted it; the process is dead anyway */
+  loss->culprit = atomic_load_explicit(&c->fault_index, memory_order_acquire);
+  if (loss->culprit == 0)
+    return;
+  loss->timed_out = atomic_load_explicit(&c->fault_timeout, memory_order_relaxed);
+  memcpy(loss->trace, c->fault_trace, sizeof loss->trace);
+  loss->trace[sizeof loss->trace - 1] = '\0';
+}
+
+static void bury(struct process *p, struct loss *loss) {
+  int status;
+  kill_group(p);
+  status = reap(p);
+  *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
+  if (status != -1 && WIFSIGNALED(status))
+    loss->signal = WTERMSIG(status);
+  else if (status != -1)
+    loss->exit_code = WEXITSTATUS(status);
+  note_culprit(p, loss);
+  forget(p);
+}
+
+/* Its seats are as it left them until it is started again. */
+static uint64_t running(struct transport *t, int worker, int n) {
+  const struct link *link = &self(t)->processes[worker].link;
+  int i, used = atomic_load_explicit(&link->control->thread_count, memory_order_relaxed);
+  for (i = 0; i < used && i < link->layout.thread_limit; i++) {
+    uint64_t index = atomic_load_explicit(&link->seats[i].index, memory_order_relaxed);
+    if (index != 0 && n-- == 0)
+      return index;
+  }
+  return 0;
+}
+
+static void drop(struct transport *t, int worker) {
+  struct process *p = &self(t)->processes[worker];
+  if (p->life == LIFE_NONE)
+    return;
+  kill_group(p);
+  p->life = LIFE_LEAVING;
+}
+
+/* -- tasks out ---------------------------------------------------------- */
+
+static enum status send_rest(struct process *p) {
+  enum status status;
+  if (p->sent == 0)
+    return STATUS_OK;
+  status = message_send(&p->tasks, &p->sending, &p->sent);
+  p->rung = 1;
+  return status;
+}
+
+static enum status send_task(struct transport *t, int worker, const struct message *m) {
+  struct process *p = &self(t)->processes[worker];
+  if (p->life != LIFE_RUNNING)
+    return STATUS_CLOSED;
+  if (send_rest(p) != STATUS_OK)
+    return STATUS_AGAIN;
+  if (message_send(&p->tasks, m, &p->sent) != STATUS_OK) {
+    if (p->sent == 0)
+      return STATUS_AGAIN;
+    p->sending = *m; /* a long one: the rest follows from receive */
+  }
+  p->rung = 1;
+  return STATUS_OK;
+}
+
+static void wake(struct process *p) {
+  if (p->rung && p->life == LIFE_RUNNING && bell_armed(&p->link.control->worker_asleep))
+    doorbell_ring(p->link.bell);
+  p->rung = 0;
+}
+
+static void flush(struct transport *t) {
+  struct transport_fork *f = self(t);
+  int i;
+  for (i = 0; i < f->options.worker_count; i++)
+    wake(&f->processes[i]);
+}
+
+/* -- replies in --------------------------------------------------------- */
+
+static void let_go(struct transport_fork *f) {
+  struct process *p;
+  if (f->held < 0)
+    return;
+  p = &f->processes[f->held];
+  message_done(&p->inbox, &f->reply, NULL);
+  p->rung = 1; /* the worker may wait for the room */
+  f->held = -1;
+}
+
+/* One worker's next event. AGAIN: none. */
+static enum status look(struct transport_fork *f, int worker, struct event *event) {
+  struct process *p = &f->processes[worker];
+  enum status status;
+  int capacity;
+  status = message_receive(&p->inbox, &f->reply);
+  event->worker = worker;
+  if (status == STATUS_OK) {
+    event->kind = EVENT_RESULT;
+    event->message = f->reply;
+    f->held = worker;
+    f->burst++;
+    return STATUS_OK;
+  }
+  if (p->inbox.gathering)
+    p->rung = 1; /* room was made for the rest of a long reply */
+  if (status != STATUS_AGAIN) {
+    p->garbage = status != STATUS_NOMEM;
+    drop(&f->base, worker);
+  }
+  if (p->life == LIFE_LEAVING) { /* only now that its last replies are out */
+    event->kind = EVENT_LOST;
+    bury(p, &event->loss);
+    return STATUS_OK;
+  }
+  capacity = atomic_load_explicit(&p->link.control->capacity, memory_order_relaxed);
+  if (capacity != p->capacity) {
+    event->kind = EVENT_ADDED;
+    event->capacity = p->capacity = capacity;
+    return STATUS_OK;
+  }
+  send_rest(p);
+  wake(p);
+  return STATUS_AGAIN;
+}
+
+static enum status look_round(struct transport_fork *f, struct event *event) {
+  int i;
+  for (i = 0; i <= f->options.worker_count; i++) {
+    if (f->taken++ < TURN && f->processes[f->turn].life != LIFE_NONE && look(f, f->turn, event) == STATUS_OK)
+      return STATUS_OK;
+    f->turn = (f->turn + 1) % f->options.worker_count;
+    f->taken = 0;
+  }
+  return STATUS_AGAIN;
+}
+
+int transport_fork_arm(struct transport *t) {
+  struct transport_fork *f = self(t);
+  int i;
+  f->armed = 1;
+  for (i = 0; i < f->options.worker_count; i++)
+    if (f->processes[i].life != LIFE_NONE)
+      bell_arm(&f->processes[i].link.control->parent_asleep);
+  for (i = 0; i < f->options.worker_count; i++) {
+    struct process *p = &f->processes[i];
+    size_t size = 0;
+    if (p->life == LIFE_NONE)
+      continue;
+    if (p->life == LIFE_LEAVING || ring_peek(&p->inbox.reader, 1, &size) != STATUS_OK ||
+        (p->inbox.gathering ? size > 0 : size >= 16) ||
+        atomic_load_explicit(&p->link.control->capacity, memory_order_relaxed) != p->capacity)
+      return 1;
+    if (p->sent != 0 && ring_room(&p->tasks, f->layout.ring_size / 2) >= f->layout.ring_size / 2)
+      return 1;
+  }
+  return 0;
+}
+
+static void disarm(struct transport_fork *f) {
+  int i;
+  if (!f->armed)
+    return;
+  f->armed = 0;
+  for (i = 0; i < f->options.worker_count; i++)
+    bell_disarm(&f->processes[i].link.control->parent_asleep);
+}
+
+static int pollset(struct transport_fork *f) {
+  int i, n = 0;
+  for (i = 0; i < f->options.worker_count; i++) {
+    struct process *p = &f->processes[i];
+    if (p->life == LIFE_NONE)
+      continue;
+    f->polls[n++] = (struct pollfd){.fd = p->link.bell, .events = POLLIN};
+    if (p->pidfd >= 0)
+      f->polls[n++] = (struct pollfd){.fd = p->pidfd, .events = POLLIN};
+  }
+  return n;
+}
+
+int transport_fork_bells(struct transport *t, int *fds, int most) {
+  struct transport_fork *f = self(t);
+  int i, n = pollset(f);
+  for (i = 0; i < n && i < most; i++)
+    fds[i] = f->polls[i].fd;
+  return n;
+}
+
+/* Who rang, who died. */
+static void answer(struct transport_fork *f) {
+  int i, n = 0;
+  for (i = 0; i < f->options.worker_count; i++) {
+    struct process *p = &f->processes[i];
+    int gone = 0;
+    if (p->life == LIFE_NONE)
+      continue;
+    if (f->polls[n++].revents != 0)
+      gone = doorbell_clear(p->link.bell) == STATUS_CLOSED;
+    if (p->pidfd >= 0)
+      gone |= f->polls[n++].revents != 0;
+    if (gone)
+      p->life = LIFE_LEAVING;
+  }
+}
+
+static int64_t nap_end(int64_t now, int64_t deadline) {
+  int64_t end = now + NAP_NS;
+  return end < deadline ? end : deadline;
+}
+
+/* Sleeps until rung or the deadline. errno EINTR: a signal came. */
+static enum status rest(struct transport_fork *f, int64_t now, int64_t deadline) {
+  struct timespec timeout;
+  int n, ready, nap = f->burst >= NAP_AFTER;
+  f->burst = 0;
+  if (nap)
+    deadline = nap_end(now, deadline);
+  else if (transport_fork_arm(&f->base))
+    return STATUS_OK;
+  timeout.tv_sec = (deadline - now) / CLOCK_SECOND;
+  timeout.tv_nsec = (deadline - now) % CLOCK_SECOND;
+  n = pollset(f);
+  ready = ppoll(f->polls, (nfds_t)n, deadline == CLOCK_NEVER ? NULL : &timeout, NULL);
+  disarm(f);
+  if (ready > 0)
+    answer(f);
+  else if (ready < 0 && errno == EINTR)
+    return STATUS_AGAIN;
+  return STATUS_OK;
+}
+
+static enum status receive(struct transport *t, int64_t deadline, struct event *event) {
+  struct transport_fork *f = self(t);
+  int64_t now;
+  let_go(f);
+  disarm(f); /* after transport_fork_arm */
+  for (;;) {
+    if (look_round(f, event) == STATUS_OK)
+      return STATUS_OK;
+    errno = 0;
+    if (deadline == 0 || (now = clock_now()) >= deadline)
+      return STATUS_AGAIN;
+    if (rest(f, now, deadline) != STATUS_OK)
+      return STATUS_AGAIN;
+  }
+}
+
+/* -- end ---------------------------------------------------------------- */
+
+/* Closing the bell asks a worker to flush its output and leave. */
+static void dismiss(struct process *p, int64_t deadline) {
+  struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
+  int64_t left = (deadline - clock_now()) / 1000000;
+  if (p->pidfd >= 0) {
+    while (poll(&gone, 1, left > 0 ? (int)left : 0) < 0 && errno == EINTR)
+      continue;
+    if (gone.revents != 0)
+      return;
+  } else if (left > 0) {
+    return; /* no way to wait with a limit: trust it */
+  }
+  kill_group(p);
+}
+
+static void leave_list(struct transport_fork *f) {
+  struct transport_fork **at;
+  pthread_mutex_lock(&all_open_lock);
+  for (at = &all_open; *at != NULL; at = &(*at)->next_open)
+    if (*at == f) {
+      *at = f->next_open;
+      break;
+    }
+  pthread_mutex_unlock(&all_open_lock);
+}
+
+static void stop(struct transport *t, int gently) {
+  struct transport_fork *f = self(t);
+  int i, saved = errno;
+  int64_t deadline = clock_now() + EXIT_PATIENCE_MS * INT64_C(1000000);
+  for (i = 0; i < f->options.worker_count; i++) {
+    struct process *p = &f->processes[i];
+    if (p->life == LIFE_NONE)
+      continue;
+    if (!gently)
+      kill_group(p);
+    close(p->link.bell);
+    p->link.bell = -1;
+  }
+  for (i = 0; i < f->options.worker_count; i++) {
+    struct process *p = &f->processes[i];
+    if (p->life == LIFE_NONE)
+      continue;
+    if (gently)
+      dismiss(p, deadline);
+    reap(p);
+    forget(p);
+  }
+  leave_list(f);
+  munmap(f->memory, f->layout.footprint * (size_t)f->options.worker_count);
+  free(f->processes);
+  free(f->polls);
+  free(f);
+  errno = saved;
+}
+
+static int pid_of(struct transport *t, int worker) {
+  return (int)self(t)->processes[worker].pid;
+}
+
+static const struct transport_ops fork_ops = {start, send_task, flush, receive, running, drop, pid_of, stop};
+
+/* Shared memory for all links; with smaller rings when there is little. */
+static enum status share(struct transport_fork *f) {
+  size_t ring_size;
+  for (ring_size = f->options.ring_size; ring_size >= RING_SIZE_LEAST; ring_size /= 2) {
+    void *memory;
+    link_layout_init(&f->layout, ring_size, f->options.thread_limit);
+    memory = mmap(NULL, f->layout.footprint * (size_t)f->options.worker_count, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) {
+      f->memory = memory;
+      return STATUS_OK;
+    }
+  }
+  return STATUS_NOMEM;
+}
+
+enum status transport_fork_open(struct transport **t, const struct fork_options *options) {
+  struct transport_fork *f = calloc(1, sizeof *f);
+  size_t count = (size_t)options->worker_count, i;
+  if (f == NULL)
+    return STATUS_NOMEM;
+  f->base.ops = &fork_ops;
+  f->options = *options;
+  f->held = -1;
+  f->processes = calloc(count, sizeof *f->processes);
+  f->polls = calloc(2 * count, sizeof *f->polls);
+  if (f->processes == NULL || f->polls == NULL || share(f) != STATUS_OK) {
+    free(f->processes);
+    free(f->polls);
+    free(f);
+    return STATUS_NOMEM;
+  }
+  for (i = 0; i < count; i++) {
+    f->processes[i].pidfd = -1;
+    link_init(&f->processes[i].link, f->memory + i * f->layout.footprint, &f->layout);
+  }
+  pthread_mutex_lock(&all_open_lock);
+  f->next_open = all_open;
+  all_open = f;
+  pthread_mutex_unlock(&all_open_lock);
+  *t = &f->base;
+  return STATUS_OK;
+}

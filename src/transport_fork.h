@@ -1,0 +1,33 @@
+/* transport_fork.h - workers as forked processes on this machine.
+   Level 4: transport, link. Knows no Lua; the only file that forks. */
+#ifndef FAST_MAP_TRANSPORT_FORK_H
+#define FAST_MAP_TRANSPORT_FORK_H
+
+#include "link.h"
+#include "transport.h"
+
+/* Runs in the child; never returns. The link is the worker's side; parent is the process to outlive by nothing. */
+typedef void worker_main(struct link *link, int worker, int parent, void *context);
+
+struct fork_options {
+  int worker_count;   /* at most; started one by one */
+  int thread_limit;   /* of one worker */
+  size_t ring_size;   /* bytes, a power of two; halved when memory is short */
+  worker_main *main;
+  void *context;      /* for main */
+};
+
+/* OK; NOMEM or SYSTEM with errno. The transport is freed by its own stop. */
+enum status transport_fork_open(struct transport **t, const struct fork_options *options);
+
+/* Parent. Descriptors that become readable when there may be an event, for the caller's own event loop; sleeping flags stay
+   armed until the next receive. Stores at most `most`, returns how many there are. */
+int transport_fork_bells(struct transport *t, int *fds, int most);
+
+/* Parent: from now on every ring also sends `signal` to the calling thread. */
+void transport_fork_notify(struct transport *t, int signal);
+
+/* Parent: arms the bells; 1 when there may be an event already. */
+int transport_fork_arm(struct transport *t);
+
+#endif
