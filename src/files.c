@@ -1,0 +1,165 @@
+#include "config.h"
+#include "files.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+
+#include "blocking.h"
+#include "modules.h"
+
+static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
+
+static FILE *standard(int i) {
+  return i == 0 ? stdin : i == 1 ? stdout : stderr;
+}
+
+const char *files_name(lua_State *L, int idx) {
+  luaL_Stream *stream = luaL_testudata(L, idx, LUA_FILEHANDLE);
+  for (int i = 0; stream != NULL && stream->closef != NULL && names[i] != NULL; i++)
+    if (stream->f == standard(i))
+      return names[i];
+  return NULL;
+}
+
+/* Closes the handle only: the stream is the script's. */
+static int close_handle(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  return luaL_fileresult(L, fflush(stream->f) == 0, NULL);
+}
+
+/* A file with its own buffer in each process: only what ends with a line is written, so lines stay whole. */
+static void keep_lines(FILE *f) {
+  static FILE *seen[16];
+  static int count;
+  frozen_lock();
+  for (int i = 0; i < count && i < 16; i++) {
+    if (seen[i] == f) {
+      frozen_unlock();
+      return;
+    }
+  }
+  seen[count++ % 16] = f;
+  fflush(f);
+  setvbuf(f, NULL, _IOLBF, BUFSIZ);
+  frozen_unlock();
+}
+
+int files_copy(struct copy *c) {
+  lua_State *L = c->L;
+  luaL_Stream *original, *copy;
+  const void *meta = NULL;
+  if (lua_getmetatable(c->view, -1)) {
+    meta = lua_topointer(c->view, -1);
+    lua_pop(c->view, 1);
+  }
+  if (meta == NULL || meta != c->import->snapshot->tables.file_meta)
+    return 0;
+  original = lua_touserdata(c->view, -1);
+  modules_library(c, LUA_IOLIBNAME);
+  for (int i = 0; original->closef != NULL && names[i] != NULL; i++) {
+    if (original->f == standard(i) && lua_getfield(L, -1, names[i]) == LUA_TUSERDATA) {
+      lua_remove(L, -2);
+      return 1;
+    }
+  }
+  lua_settop(L, lua_gettop(L) - 1);
+  copy = lua_newuserdatauv(L, sizeof *copy, 0);
+  copy->f = original->f;
+  copy->closef = NULL;
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  if (original->closef != NULL) {
+    copy->closef = close_handle;
+    keep_lines(copy->f);
+  }
+  return 1;
+}
+
+/* ------------------------------------------------------------------ writing whole lines */
+
+/* [-0, +1, m] Joins the arguments from `first` on as io.write shows them. */
+static void join(lua_State *L, int first) {
+  luaL_Buffer b;
+  int top = lua_gettop(L);
+  luaL_buffinit(L, &b);
+  for (int i = first; i <= top; i++) {
+    if (lua_type(L, i) == LUA_TNUMBER && !lua_isinteger(L, i)) {
+      char *room = luaL_prepbuffsize(&b, 64);
+      luaL_addsize(&b, (size_t)snprintf(room, 64, LUA_NUMBER_FMT, (LUAI_UACNUMBER)lua_tonumber(L, i)));
+    } else {
+      luaL_checklstring(L, i, NULL);
+      lua_pushvalue(L, i);
+      luaL_addvalue(&b);
+    }
+  }
+  luaL_pushresult(&b);
+}
+
+/* [-0, +n, e] Writes the arguments from `first` on at once; the file is at index `file`. */
+static int write_all(lua_State *L, FILE *f, int file, int first) {
+  size_t size;
+  const char *bytes;
+  if (lua_gettop(L) != first || lua_type(L, first) != LUA_TSTRING)
+    join(L, first);
+  bytes = lua_tolstring(L, -1, &size);
+  if (fwrite(bytes, 1, size, f) != size)
+    return luaL_fileresult(L, 0, NULL);
+  lua_pushvalue(L, file);
+  return 1;
+}
+
+static FILE *check_open(lua_State *L, int idx) {
+  luaL_Stream *stream = luaL_checkudata(L, idx, LUA_FILEHANDLE);
+  if (stream->closef == NULL)
+    luaL_error(L, "attempt to use a closed file");
+  return stream->f;
+}
+
+int files_method_write(lua_State *L) {
+  FILE *f = check_open(L, 1);
+  lua_pushvalue(L, 1);
+  lua_insert(L, 1);
+  return write_all(L, f, 1, 3);
+}
+
+int files_write(lua_State *L) {
+  luaL_Stream *stream;
+  lua_getfield(L, LUA_REGISTRYINDEX, "_IO_output"); /* liolib's */
+  lua_insert(L, 1);
+  stream = lua_touserdata(L, 1);
+  if (stream->closef == NULL)
+    return luaL_error(L, "default %s file is closed", "output");
+  return write_all(L, stream->f, 1, 2);
+}
+
+/* ------------------------------------------------------------------ popen */
+
+static int close_pipe(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  int status;
+  errno = 0;
+  blocking_begin();
+  status = pclose(stream->f);
+  blocking_end();
+  return luaL_execresult(L, status);
+}
+
+/* Lua's flushes all files first, and so waits for every thread that reads one. */
+int files_popen(lua_State *L) {
+  const char *command = luaL_checkstring(L, 1);
+  const char *mode = luaL_optstring(L, 2, "r");
+  luaL_Stream *stream;
+  luaL_argcheck(L, (mode[0] == 'r' || mode[0] == 'w') && mode[1] == '\0', 2, "invalid mode");
+  stream = lua_newuserdatauv(L, sizeof *stream, 0);
+  stream->closef = NULL;
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  fflush(stdout);
+  fflush(stderr);
+  errno = 0;
+  stream->f = popen(command, mode[0] == 'r' ? "re" : "we");
+  stream->closef = close_pipe;
+  if (stream->f == NULL)
+    stream->closef = NULL;
+  return stream->f == NULL ? luaL_fileresult(L, 0, command) : 1;
+}

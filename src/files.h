@@ -1,0 +1,20 @@
+/* files.h - the script's open files in a thread.
+   Level 3: import. */
+#ifndef FAST_MAP_FILES_H
+#define FAST_MAP_FILES_H
+
+#include "import.h"
+
+/* [-0, +1|0, m] The view's top is a userdata: when it is a file, pushes this state's own handle of the same C stream and
+   returns 1. Closing the handle leaves the stream open for others. */
+int files_copy(struct copy *c);
+
+/* The stand-ins for io.popen, io.write and file:write. */
+int files_popen(lua_State *L);
+int files_write(lua_State *L);        /* io.write */
+int files_method_write(lua_State *L); /* file:write */
+
+/* The name of a standard stream's handle at idx: "stdin", "stdout", "stderr"; else NULL. */
+const char *files_name(lua_State *L, int idx);
+
+#endif

@@ -1,0 +1,162 @@
+/* import.h - copies objects of the script's frozen state into one thread's state, each once, when they are needed.
+   Level 3: frozen, addresses, lua.h. One thread only.
+
+   Life: import_open -> import_slot, import_field, ... -> import_close (after lua_close). Every object that was copied has an
+   entry: where it is in the script, which tells messages and results its path. */
+#ifndef FAST_MAP_IMPORT_H
+#define FAST_MAP_IMPORT_H
+
+#include <lua.h>
+
+#include "addresses.h"
+#include "buffer.h"
+#include "codec.h"
+#include "frozen.h"
+
+/* How an object is reached: from one of the roots, or from another object. */
+enum step {
+  STEP_FUNCTION = 1, /* f itself */
+  STEP_GLOBAL,       /* name */
+  STEP_LOADED,       /* name */
+  STEP_PRELOAD,      /* name */
+  STEP_STRING_META,
+  STEP_REGISTRY, /* name */
+  STEP_ORIGIN,   /* number */
+  STEP_FIELD,    /* name; this and the following need a parent */
+  STEP_INDEX,    /* number */
+  STEP_META,
+  STEP_UPVALUE,   /* number */
+  STEP_USERVALUE, /* number */
+  STEP_KEY,       /* the object is a key: nobody can follow it, like the next */
+  STEP_OTHER      /* under a key that is no string and no integer */
+};
+
+struct place {
+  uint32_t parent; /* an entry; 0 for roots */
+  enum step step;
+  const char *name; /* in the frozen state, which never moves */
+  lua_Integer number;
+};
+
+struct entry {
+  const void *origin; /* address in the frozen state */
+  struct place place;
+};
+
+/* An upvalue that was met: whoever shares it joins this one. */
+struct shared_upvalue {
+  uint32_t function; /* entry */
+  int n;
+};
+
+/* Where a task is to be interrupted. Set by the thread, read by its signal handler. */
+struct interrupt {
+  lua_State *volatile running; /* the coroutine that runs */
+  volatile int pending;        /* the running task is to end; stored by the handler, cleared between tasks */
+};
+
+struct copying; /* one object being filled; see copying.h */
+
+/* What an aborted copy is cut back to. */
+struct import_mark {
+  uint32_t entry_count, upvalue_count;
+  int copying_count, view_top;
+  int collector_stopped; /* it was running before */
+};
+
+struct import {
+  struct snapshot *snapshot;
+  lua_State *L;    /* main thread of this state */
+  lua_State *view; /* while copying, or NULL */
+  int view_room;
+  struct entry *entries; /* [1, entry_count]; the copies are in the registry, at the same index */
+  uint32_t entry_count, entry_capacity;
+  struct addresses known; /* origin -> entry */
+  struct shared_upvalue *upvalues;
+  uint32_t upvalue_count, upvalue_capacity;
+  struct addresses known_upvalues;
+  struct addresses copies; /* address in this state -> entry; entries up to copies_count are in it */
+  uint32_t copies_count;
+  struct copying *copying; /* a stack: objects that are not complete yet */
+  int copying_count, copying_capacity;
+  struct import_mark mark;
+  struct buffer code; /* of the function being copied */
+  int busy;           /* a run has begun, and may have been left by an error */
+  int nesting;        /* runs that wait for code of a module which may begin others */
+  int finalizers; /* a task gave some object a finalizer, which may run at any allocation */
+  struct interrupt interrupt;
+  const void *light; /* this state's fast_map while it is not filled, see modules.c */
+  int whole;         /* fast_map is filled */
+  const void *mirrors[3]; /* see globals.c: the tables that are filled by name */
+  uint64_t seed[2]; /* for math.random, when the library is opened */
+  size_t *memory_limit;   /* the allocator's */
+  struct codec_link link; /* see origin.c */
+};
+
+/* [-0, +0, m] In an empty state: globals, strings and what else every script needs. Raises on lack of memory only;
+   import_close is due in any case. */
+void import_open(struct import *import, lua_State *L);
+void import_close(struct import *import);
+
+/* The import of a thread's state, from any coroutine of it; only where the state is known to be a thread's. */
+static inline struct import *import_of(lua_State *L) {
+  return *(struct import **)lua_getextraspace(L);
+}
+
+/* [-0, +0, -] The same for any state: NULL when it is not a thread's. */
+struct import *import_of_script(lua_State *L);
+
+/* [-0, +1, m] Pushes the copy of a view's slot: FROZEN_FUNCTION, FROZEN_STRING_META. */
+void import_slot(lua_State *L, int slot, enum step root);
+
+/* [-0, +1|0, m] Pushes the copy of slot[key at idx], raw. Returns 0, pushing nothing, when there is none. */
+int import_field(lua_State *L, int slot, enum step root, int key);
+
+/* [-0, +1, m] Pushes the copy of the metatable of the script's _G, which has one. */
+void import_globals_meta(lua_State *L);
+
+/* [-0, +0, m] slot[name] is a table that has a copy, which is not filled: fills it. */
+void import_rest(lua_State *L, int slot, const char *name);
+
+/* [-0, +0, m] Copies all fields of a slot's table into the table at absolute index target, but those that the table at
+   `touched` has; adds them there. */
+void import_fields(lua_State *L, int slot, enum step root, int target, int touched);
+
+/* ---- for the files that know special objects: modules.c, files.c, ... */
+
+/* One run of the engine. `objects` is the stack index in L of the table with all copies. */
+struct copy {
+  struct import *import;
+  lua_State *L, *view;
+  int objects;
+};
+
+/* [-0, +1, m] Pushes the copy of the view's top value, and pops that once it is complete (at once or later). */
+void copy_value(struct copy *c, const struct place *place);
+
+/* [-0, +0, m] Notes that the value on the top of L is the copy of the view's top object. Returns its entry. */
+uint32_t copy_note(struct copy *c, const struct place *place);
+uint32_t copy_note_origin(struct copy *c, const void *origin, const struct place *place); /* (the view's top is gone) */
+
+/* [-(args + 1), +results|1, -] lua_pcall of code that may itself need imports. Returns its status. */
+int import_protected(struct copy *c, int args, int results);
+
+/* The entry that the next copy_note will make. */
+uint32_t copy_next_entry(const struct copy *c);
+
+/* [-0, +0, m] The same as copy_note, and lays the object's fields over those the copy has already. Pops the view's top in the end. */
+void copy_overlay(struct copy *c, const struct place *place);
+
+/* [-0, +0, m] The upvalue is the n-th of the entry's function: others that share it will join. */
+void import_note_upvalue(struct copy *c, const void *id, uint32_t function, int n);
+
+/* Room for n values on the view. [m] */
+void copy_room(struct copy *c, int n);
+
+/* [-0, +1|0, -] Pushes the copy that the entry has on any coroutine of the state; 0: there is none. */
+int import_push_copy(const struct import *import, lua_State *L, uint32_t entry);
+
+/* [-0, +0, m] Raises "not enough memory". */
+int import_no_memory(lua_State *L);
+
+#endif

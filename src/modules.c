@@ -1,0 +1,497 @@
+#include "config.h"
+#include "modules.h"
+
+#include <dlfcn.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "globals.h"
+#include "library.h"
+#include "placeholder.h"
+#include "stand_in.h"
+
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void modules_lock(void) {
+  pthread_mutex_lock(&mutex);
+}
+
+void modules_unlock(void) {
+  pthread_mutex_unlock(&mutex);
+}
+
+void modules_renew_lock(void) {
+  static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+  memcpy(&mutex, &fresh, sizeof fresh);
+}
+
+static const char random_key = 0;  /* registry: math.randomseed, once math is open */
+static const char require_key = 0; /* registry: require, once package is open */
+
+/* [-0, +1, m] Pushes slot[name] on the view. */
+static void push_field(struct copy *c, int slot, const char *name) {
+  if (frozen_field(c->import->snapshot, c->view, slot, name, strlen(name)) != STATUS_OK)
+    import_no_memory(c->L);
+}
+
+/* ------------------------------------------------------------------ io, math, package */
+
+/* () -> package. luaopen_package also sets the global `require`: that must come from the script, which may have replaced it. */
+static int open_package(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushglobaltable(L);
+  lua_pushliteral(L, "require");
+  lua_rawget(L, 1);
+  lua_getmetatable(L, 1);
+  lua_pushnil(L);
+  lua_setmetatable(L, 1); /* so that nobody notices */
+  lua_pushcfunction(L, luaopen_package);
+  lua_call(L, 0, 1);
+  lua_getfield(L, 1, "require");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &require_key);
+  lua_pushliteral(L, "require");
+  lua_pushvalue(L, 2);
+  lua_rawset(L, 1);
+  lua_pushvalue(L, 3);
+  lua_setmetatable(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  globals_mirror(L, MIRROR_LOADED, -1);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  globals_mirror(L, MIRROR_PRELOAD, -1);
+  lua_settop(L, 4);
+  return 1;
+}
+
+/* [-0, +0, m] Puts the stand-ins into the table on the top. */
+static void put_stand_ins(lua_State *L) {
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    const struct library_function *f = lua_iscfunction(L, -1) ? library_find(lua_tocfunction(L, -1)) : NULL;
+    if (f == NULL || f->stand_in == f->function)
+      continue;
+    lua_pushvalue(L, -2);
+    lua_pushcfunction(L, f->stand_in);
+    lua_rawset(L, -5);
+  }
+}
+
+/* () -> io */
+static int open_io(lua_State *L) {
+  lua_settop(L, 0);
+  luaopen_io(L);
+  lua_settop(L, 1);
+  put_stand_ins(L);
+  luaL_getmetatable(L, LUA_FILEHANDLE);
+  lua_getfield(L, 2, "__index");
+  put_stand_ins(L);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* () -> math */
+static int open_math(lua_State *L) {
+  lua_settop(L, 0);
+  luaopen_math(L);
+  lua_settop(L, 1);
+  lua_getfield(L, 1, "randomseed");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &random_key);
+  modules_seed(L);
+  return 1;
+}
+
+static const struct {
+  const char *name;
+  lua_CFunction open;
+} libraries[] = {{LUA_IOLIBNAME, open_io}, {LUA_MATHLIBNAME, open_math}, {LUA_LOADLIBNAME, open_package}};
+
+#define LIBRARY_COUNT (int)(sizeof libraries / sizeof *libraries)
+
+static const char library_keys[LIBRARY_COUNT]; /* registry: the libraries that are open */
+
+void modules_library(struct copy *c, const char *name) {
+  lua_State *L = c->L;
+  int i = 0;
+  while (strcmp(libraries[i].name, name) != 0)
+    i++;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &library_keys[i]) != LUA_TNIL)
+    return;
+  lua_pop(L, 1);
+  lua_pushcfunction(L, libraries[i].open);
+  if (import_protected(c, 0, 1) != LUA_OK)
+    lua_error(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &library_keys[i]);
+}
+
+void modules_seed(lua_State *L) {
+  const struct import *I = import_of(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &random_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pushinteger(L, (lua_Integer)I->seed[0]);
+  lua_pushinteger(L, (lua_Integer)I->seed[1]);
+  lua_call(L, 2, 0);
+}
+
+/* Whether the table belongs to a library that has a state of its own in each Lua state. */
+static const char *stateful(const struct frozen_tables *t, const void *table) {
+  if (table == t->io)
+    return LUA_IOLIBNAME;
+  if (table == t->math)
+    return LUA_MATHLIBNAME;
+  return table == t->package ? LUA_LOADLIBNAME : NULL;
+}
+
+/* ------------------------------------------------------------------ the index of modules */
+
+/* [-0, +0, -] The function that opens the module `name`, if the library with this address has one, as `require` finds it;
+   the library then stays for good: threads may still run in it when a state ends. */
+static lua_CFunction find_open(const void *address, struct module *m) {
+  char symbol[256];
+  Dl_info info;
+  void *handle;
+  lua_CFunction open = NULL;
+  const char *hyphen = strchr(m->name, '-');
+  if (dladdr(address, &info) == 0 || snprintf(symbol, sizeof symbol, "luaopen_%s", hyphen ? hyphen + 1 : m->name) >= 256)
+    return NULL;
+  for (char *c = symbol; *c != '\0'; c++)
+    if (*c == '.')
+      *c = '_';
+  handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  if (handle == NULL)
+    handle = dlopen(NULL, RTLD_LAZY);
+  *(void **)&open = dlsym(handle, symbol);
+  dlclose(handle);
+  m->path = info.dli_fname;
+  return open;
+}
+
+/* [-0, +0, -] Takes down the C functions in the table on the view's top, and in its tables. */
+static enum status index_functions(struct snapshot *s, int module, const char *outer) {
+  lua_State *V = s->view;
+  enum status status = STATUS_OK;
+  for (lua_pushnil(V); status == STATUS_OK && lua_next(V, -2); lua_pop(V, 1)) {
+    const char *name = lua_type(V, -2) == LUA_TSTRING ? lua_tostring(V, -2) : NULL;
+    if (name == NULL)
+      continue;
+    if (lua_istable(V, -1) && outer == NULL)
+      status = index_functions(s, module, name);
+    else if (lua_iscfunction(V, -1) && library_find(lua_tocfunction(V, -1)) == NULL &&
+             addresses_get(&s->functions, lua_topointer(V, -1)) == 0)
+      status = frozen_index_function(s, (struct module_function){module, outer, name});
+  }
+  if (status != STATUS_OK)
+    lua_pop(V, 1);
+  return status;
+}
+
+/* [-0, +0, -] Address of a C function that came with the module on the view's top, or NULL. */
+static const void *sample_function(lua_State *V) {
+  const void *address = NULL;
+  lua_CFunction function = NULL;
+  if (lua_iscfunction(V, -1)) {
+    function = lua_tocfunction(V, -1);
+  } else if (lua_istable(V, -1)) {
+    for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
+      if (lua_iscfunction(V, -1) && library_find(lua_tocfunction(V, -1)) == NULL) {
+        function = lua_tocfunction(V, -1);
+        lua_pop(V, 2);
+        break;
+      }
+    }
+  }
+  memcpy(&address, &function, sizeof address);
+  return address;
+}
+
+/* [-0, +0, -] The view's top is what package.loaded has under the name. */
+static enum status index_module(struct snapshot *s, const char *name) {
+  lua_State *V = s->view;
+  struct module m = {name, lua_topointer(V, -1), NULL, NULL};
+  const void *sample = sample_function(V);
+  enum status status;
+  if (sample != NULL)
+    m.open = find_open(sample, &m);
+  status = frozen_index_module(s, m);
+  if (status == STATUS_OK && m.open != NULL && lua_istable(V, -1))
+    status = index_functions(s, s->module_count, NULL);
+  return status;
+}
+
+/* Under the lock: takes down what package.loaded has. */
+static enum status index_modules(struct snapshot *s) {
+  lua_State *V = s->view;
+  enum status status = STATUS_OK;
+  for (lua_pushnil(V); status == STATUS_OK && lua_next(V, FROZEN_LOADED); lua_pop(V, 1))
+    if (lua_type(V, -2) == LUA_TSTRING && lua_type(V, -1) >= LUA_TTABLE &&
+        stateful(&s->tables, lua_topointer(V, -1)) == NULL)
+      status = index_module(s, lua_tostring(V, -2));
+  lua_settop(V, FROZEN_SLOT_COUNT);
+  return status;
+}
+
+static void need_index(struct copy *c) {
+  struct snapshot *s = c->import->snapshot;
+  enum status status = STATUS_OK;
+  frozen_lock();
+  if (!s->indexed)
+    status = index_modules(s);
+  s->indexed = 1;
+  frozen_unlock();
+  if (status != STATUS_OK)
+    import_no_memory(c->L);
+}
+
+/* ------------------------------------------------------------------ C modules */
+
+/* (name, path, open) -> module: what `require` does with a C module, without asking the searchers. */
+static int open_module(lua_State *L) {
+  lua_CFunction open = lua_tocfunction(L, 3);
+  lua_settop(L, 2);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushcfunction(L, open);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  if (lua_isnil(L, -1)) {
+    lua_pushvalue(L, 1);
+    lua_rawget(L, 3);
+  }
+  lua_pushcfunction(L, globals_rawset);
+  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 4);
+  lua_call(L, 3, 0);
+  return 1;
+}
+
+/* [-0, +1, m] Loads the module afresh. Returns 0 with the error on the top when that fails. */
+static int load_module(struct copy *c, const struct module *m) {
+  lua_State *L = c->L;
+  int code;
+  lua_pushcfunction(L, open_module);
+  lua_pushstring(L, m->name);
+  lua_pushstring(L, m->path);
+  lua_pushcfunction(L, m->open);
+  modules_lock();
+  code = import_protected(c, 3, 1);
+  modules_unlock();
+  if (code == LUA_ERRMEM)
+    lua_error(L);
+  return code == LUA_OK;
+}
+
+/* The view's top is a value of package.loaded: the module, or NULL. */
+static const struct module *module_of(struct copy *c) {
+  const struct snapshot *s = c->import->snapshot;
+  uint32_t number;
+  need_index(c);
+  number = addresses_get(&s->modules, lua_topointer(c->view, -1));
+  return number == 0 ? NULL : &s->module[number];
+}
+
+static int copy_c_module(struct copy *c, const struct place *place) {
+  const struct module *m = module_of(c);
+  if (m == NULL || m->open == NULL)
+    return 0;
+  if (!load_module(c, m) || !lua_istable(c->L, -1)) {
+    lua_pop(c->L, 1);
+    return 0;
+  }
+  copy_overlay(c, place);
+  return 1;
+}
+
+/* ------------------------------------------------------------------ fast_map itself */
+
+/* Most tasks want nothing of fast_map but sleep: a table with little more stands for the module until more is asked for. */
+static const char *const light_names[] = {"now", "cpus", NULL};
+
+void modules_settle(lua_State *L, int idx) {
+  struct import *I = import_of(L);
+  if (I->light != NULL && lua_topointer(L, idx) == I->light) {
+    idx = lua_absindex(L, idx);
+    I->light = NULL;
+    I->whole = 1;
+    lua_pushnil(L);
+    lua_setmetatable(L, idx);
+    import_rest(L, FROZEN_LOADED, "fast_map");
+  }
+}
+
+static int light_index(lua_State *L) {
+  modules_settle(L, 1);
+  lua_gettable(L, 1);
+  return 1;
+}
+
+static int light_newindex(lua_State *L) {
+  modules_settle(L, 1);
+  lua_settable(L, 1);
+  return 0;
+}
+
+static int light_call(lua_State *L) {
+  modules_settle(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+static int light_pairs(lua_State *L) {
+  modules_settle(L, 1);
+  lua_settop(L, 1);
+  return globals_pairs(L);
+}
+
+static void copy_fast_map(struct copy *c, const struct place *place) {
+  static const luaL_Reg events[] = {
+      {"__index", light_index}, {"__newindex", light_newindex}, {"__call", light_call}, {"__pairs", light_pairs}, {NULL, NULL}};
+  lua_State *L = c->L;
+  int object = lua_gettop(c->view);
+  lua_createtable(L, 0, 4);
+  for (int i = 0; light_names[i] != NULL; i++) {
+    push_field(c, object, light_names[i]);
+    if (lua_iscfunction(c->view, -1)) {
+      lua_pushcfunction(L, lua_tocfunction(c->view, -1));
+      lua_setfield(L, -2, light_names[i]);
+    }
+    lua_pop(c->view, 1);
+  }
+  lua_pushcfunction(L, stand_in_sleep);
+  lua_setfield(L, -2, "sleep");
+  luaL_newlib(L, events);
+  lua_setmetatable(L, -2);
+  c->import->light = lua_topointer(L, -1);
+  copy_note(c, place);
+  lua_pop(c->view, 1);
+}
+
+int modules_copy(struct copy *c, const struct place *place) {
+  const struct frozen_tables *t = &c->import->snapshot->tables;
+  const void *table = lua_topointer(c->view, -1);
+  const char *library = stateful(t, table);
+  if (library != NULL) {
+    modules_library(c, library);
+    copy_overlay(c, place);
+    return 1;
+  }
+  if (table == t->file_meta) {
+    modules_library(c, LUA_IOLIBNAME);
+    lua_pop(c->L, 1);
+    luaL_getmetatable(c->L, LUA_FILEHANDLE);
+    copy_overlay(c, place);
+    return 1;
+  }
+  if (table == t->fast_map && !c->import->whole) {
+    copy_fast_map(c, place);
+    return 1;
+  }
+  return copy_c_module(c, place);
+}
+
+/* ------------------------------------------------------------------ C functions */
+
+/* A C function without upvalues is a plain value: its address. */
+static int is_light(lua_State *V) {
+  if (lua_getupvalue(V, -1, 1) == NULL)
+    return 1;
+  lua_pop(V, 1);
+  return 0;
+}
+
+/* [-0, +1, m] Lua's own. Pushes nil when this state has no such thing. Pops the view. */
+static void push_library_function(struct copy *c, const struct library_function *f) {
+  lua_State *L = c->L;
+  int light = is_light(c->view);
+  lua_pop(c->view, 1);
+  if (strcmp(f->library, LUA_IOLIBNAME) == 0 || strcmp(f->library, LIBRARY_FILE) == 0) {
+    modules_library(c, LUA_IOLIBNAME);
+    lua_pop(L, 1);
+  }
+  if (strcmp(f->library, LUA_LOADLIBNAME) == 0 || strcmp(f->name, "require") == 0) {
+    modules_library(c, LUA_LOADLIBNAME);
+    push_field(c, FROZEN_LOADED, LUA_LOADLIBNAME); /* what it does depends on package.path and its like */
+    if (lua_topointer(c->view, -1) == c->import->snapshot->tables.package) {
+      copy_value(c, &(struct place){.step = STEP_LOADED, .name = LUA_LOADLIBNAME});
+      lua_pop(L, 1);
+    } else {
+      lua_pop(c->view, 1);
+    }
+  } else if (light) {
+    lua_pushcfunction(L, f->stand_in);
+    return;
+  } else if (strcmp(f->library, LUA_MATHLIBNAME) == 0) {
+    modules_library(c, LUA_MATHLIBNAME);
+  } else {
+    lua_pushnil(L);
+    return;
+  }
+  if (strcmp(f->name, "require") == 0)
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
+  else
+    lua_getfield(L, -1, f->name);
+  lua_remove(L, -2);
+}
+
+/* [-0, +1, m] One of a module's. Pushes nil when the module, loaded afresh, lacks it. Pops the view. */
+static void push_module_function(struct copy *c, const struct module_function *f) {
+  const struct module *m = &c->import->snapshot->module[f->module];
+  lua_State *L = c->L;
+  lua_pop(c->view, 1);
+  push_field(c, FROZEN_LOADED, m->name);
+  copy_value(c, &(struct place){.step = STEP_LOADED, .name = m->name});
+  if (f->outer != NULL && lua_istable(L, -1)) {
+    lua_pushstring(L, f->outer);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+  }
+  if (lua_istable(L, -1)) {
+    lua_pushstring(L, f->name);
+    lua_rawget(L, -2);
+    lua_remove(L, -2);
+  }
+  if (!lua_isfunction(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+void modules_function(struct copy *c, const struct place *place) {
+  const struct snapshot *s = c->import->snapshot;
+  lua_CFunction function = lua_tocfunction(c->view, -1);
+  const struct library_function *f = library_find(function);
+  const void *origin = lua_topointer(c->view, -1);
+  int light = is_light(c->view);
+  uint32_t number = 0;
+  if (f == NULL) {
+    need_index(c);
+    number = addresses_get(&s->functions, origin);
+  }
+  if (f != NULL) {
+    push_library_function(c, f);
+  } else if (number != 0) {
+    push_module_function(c, &s->function[number]);
+  } else {
+    lua_pop(c->view, 1);
+    lua_pushnil(c->L);
+  }
+  if (lua_isnil(c->L, -1)) {
+    lua_pop(c->L, 1);
+    if (light)
+      lua_pushcfunction(c->L, f != NULL ? f->stand_in : function);
+    else
+      placeholder_push_function(c, place);
+  }
+  if (!light)
+    copy_note_origin(c, origin, place);
+}
+
+int modules_userdata(struct copy *c, const struct place *place) {
+  (void)c;
+  (void)place;
+  return 0;
+}

@@ -1,0 +1,14 @@
+/* placeholder.h - what stands for a thing that cannot travel: an error with its path, once a task uses it.
+   Level 3: import. */
+#ifndef FAST_MAP_PLACEHOLDER_H
+#define FAST_MAP_PLACEHOLDER_H
+
+#include "import.h"
+
+/* [-0, +1, m] For the view's top (a coroutine or a userdata), which the caller notes next. */
+void placeholder_push(struct copy *c, const struct place *place);
+
+/* [-0, +1, m] For a C function, which the caller notes next: raises when it is called. */
+void placeholder_push_function(struct copy *c, const struct place *place);
+
+#endif

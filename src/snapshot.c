@@ -1,0 +1,337 @@
+#include "config.h"
+#include "snapshot.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frozen.h"
+#include "globals.h"
+#include "import.h"
+#include "library.h"
+#include "modules.h"
+#include "origin.h"
+
+#define SNAPSHOT "fast_map.snapshot"
+
+/* It belongs to the process, not to a snapshot: a fork takes it along in a known condition. */
+static pthread_mutex_t frozen_mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void frozen_lock(void) {
+  pthread_mutex_lock(&frozen_mutex);
+}
+
+void frozen_unlock(void) {
+  pthread_mutex_unlock(&frozen_mutex);
+}
+
+static void before_fork(void) {
+  modules_lock(); /* in this order everywhere */
+  frozen_lock();
+}
+
+static void after_fork(void) {
+  frozen_unlock();
+  modules_unlock();
+}
+
+/* The owner of a recursive mutex is a thread of the parent: in the child they are made anew. */
+static void after_fork_in_child(void) {
+  static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+  memcpy(&frozen_mutex, &fresh, sizeof fresh);
+  modules_renew_lock();
+}
+
+static void watch_forks(void) {
+  pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+static int release(lua_State *L) {
+  struct snapshot *s = luaL_checkudata(L, 1, SNAPSHOT);
+  origin_close(&s->origin);
+  free(s->idle);
+  free(s->module);
+  free(s->function);
+  addresses_release(&s->modules);
+  addresses_release(&s->functions);
+  return 0;
+}
+
+void snapshot_take(lua_State *L, int function, struct snapshot **snapshot) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  struct snapshot *s;
+  function = lua_absindex(L, function);
+  if (library_init() != STATUS_OK)
+    luaL_error(L, "not enough memory");
+  pthread_once(&once, watch_forks);
+  s = lua_newuserdatauv(L, sizeof *s, 1);
+  *s = (struct snapshot){0};
+  if (luaL_newmetatable(L, SNAPSHOT)) {
+    lua_pushcfunction(L, release);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  s->view = lua_newthread(L);
+  lua_setiuservalue(L, -2, 1);
+  lua_sethook(s->view, NULL, 0, 0); /* it inherits the script's, and must not run it */
+  lua_pushvalue(L, function);
+  lua_newtable(L);
+  lua_xmove(L, s->view, 2); /* FROZEN_FUNCTION, FROZEN_ORIGINS */
+  origin_open(L, s);
+  s->outer = import_of_script(L);
+  *snapshot = s;
+}
+
+void snapshot_forked(struct snapshot *s) {
+  origin_forked(s->origin);
+}
+
+struct codec_link *snapshot_link(struct snapshot *s) {
+  return &s->link;
+}
+
+/* ------------------------------------------------------------------ worker */
+
+/* [-0, +1, m] Pushes a table of the registry, or an empty one. */
+static void push_registry_table(lua_State *V, const char *name) {
+  if (lua_getfield(V, LUA_REGISTRYINDEX, name) != LUA_TTABLE) {
+    lua_pop(V, 1);
+    lua_newtable(V);
+  }
+}
+
+/* [-0, +0, m] The address of the table `name` in the table at idx, or NULL. */
+static const void *table_in(lua_State *V, int idx, const char *name) {
+  const void *address;
+  idx = lua_absindex(V, idx);
+  lua_pushstring(V, name);
+  address = lua_rawget(V, idx) == LUA_TTABLE ? lua_topointer(V, -1) : NULL;
+  lua_pop(V, 1);
+  return address;
+}
+
+/* The address of fast_map.sleep, which has a stand-in. */
+static const void *fast_map_sleep(lua_State *V) {
+  const void *address = NULL;
+  int top = lua_gettop(V);
+  lua_pushliteral(V, "fast_map");
+  if (lua_rawget(V, FROZEN_LOADED) == LUA_TTABLE) {
+    lua_pushliteral(V, "sleep");
+    if (lua_rawget(V, -2) == LUA_TFUNCTION)
+      address = lua_topointer(V, -1);
+  }
+  lua_settop(V, top);
+  return address;
+}
+
+static const void *meta_of(lua_State *V, int idx) {
+  const void *address = NULL;
+  if (lua_getmetatable(V, idx)) {
+    address = lua_topointer(V, -1);
+    lua_pop(V, 1);
+  }
+  return address;
+}
+
+/* Whether the string metatable on the top holds what luaopen_string puts there, and nothing else. */
+static int string_meta_plain(lua_State *V, const struct frozen_tables *t) {
+  for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
+    const struct library_function *f = lua_iscfunction(V, -1) ? library_find(lua_tocfunction(V, -1)) : NULL;
+    const char *key = lua_type(V, -2) == LUA_TSTRING ? lua_tostring(V, -2) : "";
+    if (strcmp(key, "__index") == 0 ? lua_topointer(V, -1) != t->string || t->string == NULL
+                                    : f == NULL || strcmp(f->name, key) != 0) {
+      lua_pop(V, 2);
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* (snapshot) -> the slots from FROZEN_GLOBALS on */
+static int find_slots(lua_State *V) {
+  struct snapshot *s = lua_touserdata(V, 1);
+  struct frozen_tables *t = &s->tables;
+  lua_settop(V, FROZEN_GLOBALS - 1);
+  if (s->outer != NULL)
+    globals_settle(V);
+  lua_pushglobaltable(V);
+  push_registry_table(V, LUA_LOADED_TABLE);
+  push_registry_table(V, LUA_PRELOAD_TABLE);
+  t->globals = lua_topointer(V, FROZEN_GLOBALS);
+  t->globals_meta = meta_of(V, FROZEN_GLOBALS);
+  t->loaded = lua_topointer(V, FROZEN_LOADED);
+  t->preload = lua_topointer(V, FROZEN_PRELOAD);
+  t->registry = lua_topointer(V, LUA_REGISTRYINDEX);
+  t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
+  t->io = table_in(V, FROZEN_LOADED, LUA_IOLIBNAME);
+  t->math = table_in(V, FROZEN_LOADED, LUA_MATHLIBNAME);
+  t->package = table_in(V, FROZEN_LOADED, LUA_LOADLIBNAME);
+  t->string = table_in(V, FROZEN_LOADED, LUA_STRLIBNAME);
+  t->fast_map = table_in(V, FROZEN_LOADED, "fast_map");
+  t->fast_map_sleep = fast_map_sleep(V);
+  lua_pushliteral(V, "");
+  if (lua_getmetatable(V, -1)) {
+    t->string_meta = lua_topointer(V, -1);
+    s->string_meta_plain = string_meta_plain(V, t);
+  } else {
+    lua_pushnil(V);
+  }
+  lua_remove(V, FROZEN_STRING_META); /* the "" */
+  lua_pushliteral(V, "__gc");
+  lua_pushliteral(V, "__name");
+  return FROZEN_SLOT_COUNT - FROZEN_GLOBALS + 1;
+}
+
+/* In a state without memory Lua would run a full collection, under the feet of the other threads. */
+static struct {
+  lua_Alloc allocate;
+  void *data;
+} script_memory;
+
+static void *allocate_frozen(void *data, void *block, size_t old_size, size_t size) {
+  void *moved = script_memory.allocate(script_memory.data, block, old_size, size);
+  (void)data;
+  if (moved == NULL && size > 0)
+    abort();
+  return moved;
+}
+
+enum status snapshot_freeze(struct snapshot *s) {
+  lua_State *V = s->view;
+  lua_gc(V, LUA_GCSTOP);
+  if (s->outer != NULL && s->outer->memory_limit != NULL)
+    *s->outer->memory_limit = 0;
+  script_memory.allocate = lua_getallocf(V, &script_memory.data);
+  lua_setallocf(V, allocate_frozen, NULL);
+  if (!lua_checkstack(V, FROZEN_VIEW_ROOM))
+    return STATUS_NOMEM;
+  lua_pushcfunction(V, find_slots);
+  lua_pushlightuserdata(V, s);
+  return lua_pcall(V, 1, FROZEN_SLOT_COUNT - FROZEN_GLOBALS + 1, 0) == LUA_OK ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* (slots) -> a coroutine that has them */
+static int new_view(lua_State *V) {
+  lua_State *view = lua_newthread(V);
+  lua_sethook(view, NULL, 0, 0);
+  if (!lua_checkstack(view, FROZEN_VIEW_ROOM))
+    luaL_error(V, "not enough memory");
+  for (int i = 1; i <= FROZEN_SLOT_COUNT; i++)
+    lua_pushvalue(V, i);
+  lua_xmove(V, view, FROZEN_SLOT_COUNT);
+  return 1; /* nothing anchors it: nothing is collected any more */
+}
+
+static lua_State *make_view(struct snapshot *s) {
+  lua_State *V = s->view, *view = NULL;
+  lua_pushcfunction(V, new_view);
+  for (int i = 1; i <= FROZEN_SLOT_COUNT; i++)
+    lua_pushvalue(V, i);
+  if (lua_pcall(V, FROZEN_SLOT_COUNT, 1, 0) == LUA_OK)
+    view = lua_tothread(V, -1);
+  lua_pop(V, 1);
+  return view;
+}
+
+lua_State *frozen_take(struct snapshot *s) {
+  lua_State *view;
+  frozen_lock();
+  view = s->idle_count > 0 ? s->idle[--s->idle_count] : make_view(s);
+  frozen_unlock();
+  return view;
+}
+
+void frozen_give(struct snapshot *s, lua_State *view) {
+  lua_settop(view, FROZEN_SLOT_COUNT);
+  frozen_lock();
+  if (s->idle_count == s->idle_capacity) {
+    int capacity = s->idle_capacity * 2 + 4;
+    lua_State **idle = realloc(s->idle, (size_t)capacity * sizeof *idle);
+    if (idle != NULL) {
+      s->idle = idle;
+      s->idle_capacity = capacity;
+    }
+  }
+  if (s->idle_count < s->idle_capacity)
+    s->idle[s->idle_count++] = view; /* else it is lost, which costs a kilobyte */
+  frozen_unlock();
+}
+
+enum status frozen_room(lua_State *view, int n) {
+  int ok;
+  frozen_lock();
+  ok = lua_checkstack(view, n);
+  frozen_unlock();
+  return ok ? STATUS_OK : STATUS_NOMEM;
+}
+
+struct field {
+  const char *name;
+  size_t size;
+};
+
+/* (table, field) -> value */
+static int get_field(lua_State *V) {
+  const struct field *f = lua_touserdata(V, 2);
+  lua_pushlstring(V, f->name, f->size);
+  lua_rawget(V, 1);
+  return 1;
+}
+
+enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const char *name, size_t size) {
+  struct field f = {name, size};
+  int code;
+  frozen_lock();
+  lua_pushcfunction(view, get_field);
+  lua_pushvalue(view, slot);
+  lua_pushlightuserdata(view, &f);
+  code = lua_pcall(view, 2, 1, 0);
+  if (code == LUA_OK && s->outer != NULL && lua_isnil(view, -1))
+    globals_complete(view, slot, name, size); /* the script is a thread itself, and filled on demand */
+  frozen_unlock();
+  return code == LUA_OK ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* (bytes, size) -> string */
+static int make_string(lua_State *V) {
+  lua_pushlstring(V, lua_touserdata(V, 1), (size_t)lua_tointeger(V, 2));
+  return 1;
+}
+
+const char *frozen_string(struct snapshot *s, const char *bytes, size_t size) {
+  const char *string = NULL;
+  frozen_lock();
+  lua_pushcfunction(s->view, make_string);
+  lua_pushlightuserdata(s->view, (void *)bytes);
+  lua_pushinteger(s->view, (lua_Integer)size);
+  if (lua_pcall(s->view, 2, 1, 0) == LUA_OK)
+    string = lua_tostring(s->view, -1);
+  lua_pop(s->view, 1);
+  frozen_unlock();
+  return string;
+}
+
+/* ------------------------------------------------------------------ the index of modules */
+
+enum status frozen_index_module(struct snapshot *s, struct module m) {
+  struct module *module = realloc(s->module, (size_t)(s->module_count + 2) * sizeof *module);
+  uint32_t other = addresses_get(&s->modules, m.value);
+  if (module == NULL)
+    return STATUS_NOMEM;
+  s->module = module;
+  module[++s->module_count] = m;
+  if (other != 0 && module[other].open != NULL)
+    return STATUS_OK;
+  return addresses_put(&s->modules, m.value, (uint32_t)s->module_count);
+}
+
+enum status frozen_index_function(struct snapshot *s, struct module_function f) {
+  struct module_function *function = realloc(s->function, (size_t)(s->function_count + 2) * sizeof *function);
+  if (function == NULL)
+    return STATUS_NOMEM;
+  s->function = function;
+  function[++s->function_count] = f;
+  return addresses_put(&s->functions, lua_topointer(s->view, -1), (uint32_t)s->function_count);
+}

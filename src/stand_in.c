@@ -1,0 +1,183 @@
+#include "config.h"
+#include "stand_in.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "blocking.h"
+#include "clock.h"
+#include "files.h"
+#include "globals.h"
+#include "library.h"
+
+/* One write, so that a line stays whole when several threads print. */
+static int print(lua_State *L) {
+  int n = lua_gettop(L);
+  size_t size;
+  const char *line;
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (int i = 1; i <= n; i++) {
+    if (i > 1)
+      luaL_addchar(&b, '\t');
+    luaL_tolstring(L, i, NULL);
+    luaL_addvalue(&b);
+  }
+  luaL_addchar(&b, '\n');
+  luaL_pushresult(&b);
+  line = lua_tolstring(L, -1, &size);
+  fwrite(line, 1, size, stdout);
+  return 0;
+}
+
+/* ------------------------------------------------------------------ os */
+
+static int os_exit(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return luaL_error(L, lua_isnone(L, 1) ? "os.exit() called in a task" : "os.exit(%s) called in a task",
+                    lua_tostring(L, -1));
+}
+
+static int os_execute(lua_State *L) {
+  const char *command = luaL_optstring(L, 1, NULL);
+  int status;
+  errno = 0;
+  if (command != NULL)
+    blocking_begin();
+  status = system(command);
+  if (command == NULL) {
+    lua_pushboolean(L, status);
+    return 1;
+  }
+  blocking_end();
+  return luaL_execresult(L, status);
+}
+
+/* ------------------------------------------------------------------ coroutines: which one runs, for state_interrupt */
+
+static lua_State *check_coroutine(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  return co;
+}
+
+/* [-args, +?, e] Like coroutine.resume: pushes the results and returns their number, or the error and -1. */
+static int resume(lua_State *L, lua_State *co, int args) {
+  struct interrupt *interrupt = &import_of(L)->interrupt;
+  lua_State *outer = interrupt->running;
+  int status, results;
+  if (!lua_checkstack(co, args)) {
+    lua_pushliteral(L, "too many arguments to resume");
+    return -1;
+  }
+  lua_xmove(L, co, args);
+  interrupt->running = co;
+  status = lua_resume(co, L, args, &results);
+  interrupt->running = outer;
+  if (interrupt->pending && status != LUA_OK && status != LUA_YIELD) { /* the task must not go on because the coroutine ended */
+    lua_xmove(co, L, 1);
+    lua_error(L);
+  }
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lua_xmove(co, L, 1);
+    return -1;
+  }
+  if (!lua_checkstack(L, results + 1)) {
+    lua_pop(co, results);
+    lua_pushliteral(L, "too many results to resume");
+    return -1;
+  }
+  lua_xmove(co, L, results);
+  return results;
+}
+
+static int coroutine_resume(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  int results = resume(L, co, lua_gettop(L) - 1);
+  lua_pushboolean(L, results >= 0);
+  if (results < 0)
+    results = 1;
+  lua_insert(L, -(results + 1));
+  return results + 1;
+}
+
+static int wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int results = resume(L, co, lua_gettop(L));
+  if (results >= 0)
+    return results;
+  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) { /* it failed: close its variables */
+    if (lua_resetthread(co) != LUA_OK)
+      lua_xmove(co, L, 1);
+  }
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int coroutine_wrap(lua_State *L) {
+  lua_State *co;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, wrapped, 1);
+  return 1;
+}
+
+/* ------------------------------------------------------------------ fast_map */
+
+/* fast_map.sleep while nothing else of fast_map is used: no callbacks to think of. */
+int stand_in_sleep(lua_State *L) {
+  int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
+  if (import_of(L)->whole) {
+    lua_settop(L, 1);
+    lua_pushliteral(L, "fast_map");
+    if (import_field(L, FROZEN_LOADED, STEP_LOADED, -1) && lua_getfield(L, -1, "sleep") == LUA_TFUNCTION) {
+      lua_pushvalue(L, 1);
+      lua_call(L, 1, 0);
+      return 0;
+    }
+  }
+  blocking_begin();
+  while ((left = deadline - clock_now()) > 0) {
+    struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+    if (nanosleep(&pause, NULL) != 0 && import_of(L)->interrupt.pending)
+      break; /* the hook raises next */
+  }
+  blocking_end();
+  return 0;
+}
+
+lua_CFunction stand_in_for(const char *library, const char *name) {
+  static const struct {
+    const char *library, *name;
+    lua_CFunction function;
+  } stand_ins[] = {
+      {"_G", "print", print},
+      {"_G", "next", globals_next},
+      {"_G", "pairs", globals_pairs},
+      {"_G", "rawget", globals_rawget},
+      {"_G", "rawset", globals_rawset},
+      {"_G", "getmetatable", globals_getmetatable},
+      {"_G", "setmetatable", globals_setmetatable},
+      {"os", "exit", os_exit},
+      {"os", "execute", os_execute},
+      {"io", "popen", files_popen},
+      {"io", "write", files_write},
+      {LIBRARY_FILE, "write", files_method_write},
+      {"coroutine", "resume", coroutine_resume},
+      {"coroutine", "wrap", coroutine_wrap},
+  };
+  for (size_t i = 0; i < sizeof stand_ins / sizeof *stand_ins; i++)
+    if (strcmp(stand_ins[i].library, library) == 0 && strcmp(stand_ins[i].name, name) == 0)
+      return stand_ins[i].function;
+  return NULL;
+}

@@ -1,0 +1,296 @@
+#include "config.h"
+#include "state.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "import.h"
+#include "modules.h"
+#include "origin.h"
+
+#define REPLY_KEPT 65536       /* bytes of the reply buffer that are kept between tasks */
+#define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
+
+/* What a task's error is blamed on. */
+enum phase { PHASE_NONE, PHASE_ARGUMENTS, PHASE_CALL, PHASE_RESULTS };
+
+struct state {
+  lua_State *L;
+  struct import import;
+  struct codec_link *link;
+  struct state_options options;
+  size_t memory_used, memory_limit;
+  struct port *port;
+  struct job job; /* valid unless PHASE_NONE */
+  enum phase phase;
+  enum status end;     /* why take gave no job */
+  struct buffer reply;
+};
+
+static const char traceback_key = 0; /* registry: of the last error */
+
+static void *allocate(void *data, void *block, size_t old_size, size_t size) {
+  struct state *s = data;
+  if (block == NULL)
+    old_size = 0;
+  if (size == 0) {
+    free(block);
+    s->memory_used -= old_size;
+    return NULL;
+  }
+  if (size > old_size && (size > SIZE_MAX >> 20 || (s->memory_limit != 0 && s->memory_used + size - old_size > s->memory_limit)))
+    return NULL;
+  block = realloc(block, size);
+  if (block != NULL)
+    s->memory_used += size - old_size;
+  return block;
+}
+
+/* ------------------------------------------------------------------ life */
+
+/* (state) */
+static int open_body(lua_State *L) {
+  struct state *s = lua_touserdata(L, 1);
+  lua_pushboolean(L, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key); /* from now on storing there needs no memory */
+  import_open(&s->import, L);
+  return 0;
+}
+
+enum status state_open(struct state **box, struct snapshot *snapshot, const struct state_options *options) {
+  struct state *s = *box = calloc(1, sizeof *s);
+  if (s == NULL)
+    return STATUS_NOMEM;
+  s->options = *options;
+  s->import.snapshot = snapshot;
+  s->import.seed[0] = options->seed;
+  s->import.memory_limit = &s->memory_limit;
+  s->L = lua_newstate(allocate, s);
+  if (s->L == NULL)
+    return STATUS_NOMEM;
+  lua_pushcfunction(s->L, open_body);
+  lua_pushlightuserdata(s->L, s);
+  if (lua_pcall(s->L, 1, 0, 0) != LUA_OK)
+    return STATUS_NOMEM;
+  s->memory_limit = options->memory_limit;
+  return STATUS_OK;
+}
+
+void state_close(struct state **box) {
+  struct state *s = *box;
+  if (s == NULL)
+    return;
+  if (s->L != NULL)
+    lua_close(s->L);
+  import_close(&s->import);
+  buffer_release(&s->reply);
+  free(s);
+  *box = NULL;
+}
+
+/* ------------------------------------------------------------------ tasks */
+
+static void interrupted(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  if (import_of(L)->interrupt.pending)
+    luaL_error(L, "timed out");
+}
+
+void state_interrupt(struct state *s) {
+  struct interrupt *interrupt = &s->import.interrupt;
+  if (s->phase != PHASE_CALL)
+    return;
+  interrupt->pending = 1;
+  lua_sethook(interrupt->running, interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+/* [-0, +0, v] Nothing of the last task is left. */
+static void start_task(lua_State *L, struct state *s) {
+  s->phase = PHASE_ARGUMENTS;
+  s->import.interrupt.pending = 0;
+  s->import.interrupt.running = L;
+  if (lua_gethookmask(L) != 0)
+    lua_sethook(L, NULL, 0, 0);
+  if (s->options.per_task_seed) {
+    s->import.seed[1] = s->job.index;
+    modules_seed(L);
+  }
+}
+
+/* [-0, +0, -] The values from index `first` to the top are the results. */
+static enum status reply_results(lua_State *L, struct state *s, int first, struct codec_fault *fault) {
+  enum status status;
+  s->phase = PHASE_RESULTS;
+  buffer_reset(&s->reply, REPLY_KEPT);
+  status = codec_encode(L, first, lua_gettop(L) - first + 1, &s->reply, s->link, fault);
+  if (status != STATUS_OK)
+    return status;
+  s->phase = PHASE_NONE;
+  s->port->reply(s->port, &s->job, VERDICT_DONE, &s->reply);
+  return STATUS_OK;
+}
+
+/* [-0, +0, e] */
+static void fail_results(lua_State *L, enum status status, const struct codec_fault *fault) {
+  if (status == STATUS_NOMEM)
+    luaL_error(L, "not enough memory for the results");
+  luaL_error(L, "the task's result %s, which cannot travel", fault->text);
+}
+
+/* (state) Takes tasks and runs them; an error in one ends it. */
+static int serve(lua_State *L) {
+  struct state *s = lua_touserdata(L, 1);
+  struct codec_fault fault;
+  enum status status;
+  int count;
+  lua_settop(L, 0);
+  while ((s->end = s->port->take(s->port, &s->job)) == STATUS_OK) {
+    start_task(L, s);
+    if (lua_gettop(L) == 0)
+      import_slot(L, FROZEN_FUNCTION, STEP_FUNCTION);
+    lua_pushvalue(L, 1);
+    status = codec_decode(L, s->job.bytes, s->job.size, s->link, &count);
+    if (status != STATUS_OK)
+      return luaL_error(L, "the task's arguments could not be read (%s)", status_text(status));
+    s->phase = PHASE_CALL;
+    lua_call(L, count, LUA_MULTRET);
+    status = reply_results(L, s, 2, &fault);
+    if (status != STATUS_OK)
+      fail_results(L, status, &fault);
+    lua_settop(L, 1);
+  }
+  return 0;
+}
+
+/* ------------------------------------------------------------------ errors */
+
+/* What Lua says there helps nobody. */
+static void explain_yield(lua_State *L) {
+  static const char text[] = "attempt to yield from outside a coroutine";
+  size_t size;
+  const char *message = lua_tolstring(L, 1, &size);
+  if (size < sizeof text - 1 || strcmp(message + size - (sizeof text - 1), text) != 0)
+    return;
+  lua_pushfstring(L, "%s: a task is no coroutine; what yields must run in a coroutine that the task itself resumes", message);
+  lua_replace(L, 1);
+}
+
+/* (error) -> error; leaves the traceback in the registry. */
+static int handle_error(lua_State *L) {
+  static const char serving[] = "\n\t[C]: in ?";
+  size_t size;
+  const char *text;
+  lua_settop(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING)
+    explain_yield(L);
+  luaL_traceback(L, L, NULL, 1);
+  text = lua_tolstring(L, -1, &size);
+  if (size > sizeof serving && strcmp(text + size - (sizeof serving - 1), serving) == 0)
+    size -= sizeof serving - 1; /* the last line is the function above */
+  lua_pushlstring(L, text, size);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* (error) -> text */
+static int show(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* (limit) -> text */
+static int show_limit(lua_State *L) {
+  lua_pushfstring(L, "not enough memory (memory_limit is %I bytes)", (LUAI_UACINT)lua_tointeger(L, 1));
+  return 1;
+}
+
+/* [-1, +1, -] Replaces the top by what the function makes of it, if it can. */
+static void replace(lua_State *L, lua_CFunction function) {
+  lua_pushcfunction(L, function);
+  lua_insert(L, -2);
+  lua_pcall(L, 1, 1, 0);
+}
+
+static enum verdict verdict_of(const struct state *s, int code) {
+  if (code == LUA_ERRMEM)
+    return VERDICT_MEMORY;
+  if (s->phase != PHASE_CALL)
+    return VERDICT_TRANSFER;
+  return s->import.interrupt.pending ? VERDICT_TIMEOUT : VERDICT_ERROR;
+}
+
+/* [-1, +0, -] The top is the error that ended the task. */
+static void reply_error(struct state *s, int code) {
+  lua_State *L = s->L;
+  enum verdict verdict = verdict_of(s, code);
+  s->phase = PHASE_NONE;
+  if (verdict == VERDICT_MEMORY && s->memory_limit != 0) {
+    lua_pop(L, 1);
+    lua_pushinteger(L, (lua_Integer)s->memory_limit);
+    s->memory_limit += MEMORY_SLACK;
+    replace(L, show_limit);
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  buffer_reset(&s->reply, REPLY_KEPT);
+  if (codec_encode(L, lua_gettop(L) - 1, 2, &s->reply, s->link, NULL) != STATUS_OK) {
+    lua_pushvalue(L, -2);
+    replace(L, show);
+    lua_replace(L, -3);
+    if (codec_encode(L, lua_gettop(L) - 1, 2, &s->reply, NULL, NULL) != STATUS_OK)
+      buffer_reset(&s->reply, 0); /* no memory even for that: a verdict without words */
+  }
+  lua_pop(L, 2);
+  s->port->reply(s->port, &s->job, verdict, &s->reply);
+}
+
+enum status state_serve(struct state *s, struct port *port) {
+  lua_State *L = s->L;
+  int code;
+  s->port = port;
+  s->link = origin_thread_link(&s->import);
+  for (;;) {
+    lua_settop(L, 0);
+    lua_pushboolean(L, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+    lua_pushcfunction(L, handle_error);
+    lua_pushcfunction(L, serve);
+    lua_pushlightuserdata(L, s);
+    code = lua_pcall(L, 1, 0, 1);
+    if (code == LUA_OK)
+      return s->end;
+    if (s->phase == PHASE_NONE)
+      return STATUS_NOMEM; /* (the job it had, if any, has its reply) */
+    reply_error(s, code);
+    if (code == LUA_ERRMEM)
+      return STATUS_NOMEM;
+  }
+}
+
+/* ------------------------------------------------------------------ last words */
+
+static size_t line(const lua_Debug *ar, char *text, size_t size) {
+  const char *name = ar->name != NULL ? ar->name : "?";
+  int length;
+  if (*ar->what == 'C')
+    length = snprintf(text, size, "\n\t[C]: in function '%s'", name);
+  else
+    length = snprintf(text, size, "\n\t%s:%d: in %s '%s'", ar->short_src, ar->currentline,
+                      *ar->what == 'm' ? "main chunk" : "function", name);
+  return length < 0 ? 0 : (size_t)length;
+}
+
+void state_trace(struct state *s, char *text, size_t size) {
+  lua_State *L = s->phase == PHASE_CALL ? s->import.interrupt.running : s->L;
+  lua_Debug ar;
+  size_t length;
+  int level;
+  length = (size_t)snprintf(text, size, "stack traceback:");
+  for (level = 0; length < size && lua_getstack(L, level, &ar); level++)
+    if (lua_getinfo(L, "Sln", &ar)) /* these three allocate nothing */
+      length += line(&ar, text + length, size - length);
+}
