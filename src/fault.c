@@ -1,0 +1,77 @@
+#include "config.h"
+#include "fault.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INTERRUPT_SIGNAL SIGURG /* harmless wherever nobody handles it */
+#define STACK_SIZE 16384        /* the handler walks the Lua stack and formats a few lines */
+
+static _Thread_local struct fault *watched; /* this thread's own */
+
+static void note(struct fault *f, uint64_t index) {
+  if (*f->state != NULL)
+    state_trace(*f->state, f->control->fault_trace, sizeof f->control->fault_trace);
+  /* pairs with the acquire in transport_fork.c's note_culprit */
+  atomic_store_explicit(&f->control->fault_index, index, memory_order_release);
+}
+
+/* The thread that faulted. The default action was restored (SA_RESETHAND): a second fault in here ends it too. */
+static void on_fault(int number) {
+  if (watched != NULL) {
+    uint64_t index = atomic_load_explicit(&watched->seat->index, memory_order_relaxed);
+    if (index != 0) {
+      atomic_store_explicit(&watched->control->fault_index, index, memory_order_release); /* first, should the trace fail */
+      note(watched, index);
+    }
+  }
+  raise(number); /* pending until we return: also when somebody only sent the signal */
+}
+
+static void on_interrupt(int number) {
+  int saved = errno;
+  (void)number;
+  if (watched != NULL && *watched->state != NULL) {
+    uint64_t index = atomic_load_explicit(&watched->seat->index, memory_order_relaxed);
+    if (index != 0 && index == atomic_load_explicit(&watched->interrupted, memory_order_relaxed))
+      state_interrupt(*watched->state);
+  }
+  errno = saved;
+}
+
+static void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+void fault_install(void) {
+  static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+  size_t i;
+  for (i = 0; i < sizeof fatal / sizeof *fatal; i++)
+    handle(fatal[i], on_fault, SA_ONSTACK | (int)SA_RESETHAND);
+  handle(INTERRUPT_SIGNAL, on_interrupt, SA_ONSTACK); /* no SA_RESTART: what waits shall return */
+}
+
+void fault_watch(struct fault *fault) {
+  stack_t stack = {.ss_size = STACK_SIZE};
+  stack.ss_sp = malloc(STACK_SIZE); /* the thread's for ever; without it only a stack overflow goes unnoted */
+  if (stack.ss_sp != NULL)
+    sigaltstack(&stack, NULL);
+  watched = fault;
+}
+
+void fault_interrupt(struct fault *fault, pthread_t thread, uint64_t index) {
+  atomic_store_explicit(&fault->interrupted, index, memory_order_relaxed);
+  pthread_kill(thread, INTERRUPT_SIGNAL);
+}
+
+void fault_overrun(struct fault *fault, uint64_t index) {
+  atomic_store_explicit(&fault->control->fault_timeout, 1, memory_order_relaxed);
+  atomic_store_explicit(&fault->control->fault_index, index, memory_order_release); /* pairs with note_culprit's acquire */
+}
