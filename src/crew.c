@@ -9,8 +9,8 @@ static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
-enum status crew_open(struct crew *crew, int limit, int64_t task_count) {
-  *crew = (struct crew){.limit = limit, .task_count = task_count};
+enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota) {
+  *crew = (struct crew){.limit = limit, .task_count = task_count, .quota = quota};
   crew->men = calloc((size_t)limit, sizeof *crew->men);
   return crew->men == NULL ? STATUS_NOMEM : STATUS_OK;
 }
@@ -93,11 +93,13 @@ struct ration crew_ration(const struct crew *crew, uint64_t left) {
 uint64_t crew_appetite(const struct crew *crew, int man, const struct ration *ration) {
   const struct crewman *m = &crew->men[man];
   uint64_t target;
-  if (!m->alive || m->full || m->alone)
+  if (!m->alive || m->full || m->alone || m->retired)
     return 0;
   target = least((uint64_t)m->capacity + pace_ahead(&crew->pace), ration->share);
   if (ration->lead != UINT64_MAX)
     target = least(target, m->in_hand + (ration->lead > m->assigned ? ration->lead - m->assigned : 0));
+  if (crew->quota != 0)
+    target = least(target, m->in_hand + crew->quota - least(m->assigned, crew->quota));
   return target > m->in_hand ? target - m->in_hand : 0;
 }
 
@@ -122,10 +124,15 @@ int crew_hungriest(const struct crew *crew, const struct ration *ration, uint64_
   return best;
 }
 
+int crew_worn_out(const struct crew *crew, int man) {
+  const struct crewman *m = &crew->men[man];
+  return crew->quota != 0 && m->alive && !m->retired && m->in_hand == 0 && m->assigned >= crew->quota;
+}
+
 int crew_idle(const struct crew *crew) {
   int i;
   for (i = 0; i < crew->limit; i++)
-    if (crew->men[i].alive && crew->men[i].in_hand == 0)
+    if (crew->men[i].alive && !crew->men[i].retired && crew->men[i].in_hand == 0)
       return i;
   return -1;
 }

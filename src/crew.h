@@ -14,6 +14,7 @@ struct crewman {
   int alive;
   int answered;      /* has returned a result in this life */
   int full;          /* took no more when last asked */
+  int retired;       /* was asked to leave */
   int alone;         /* has a suspect in hand: nothing else until that is answered */
   int capacity;      /* tasks its threads could work on now, as it says */
   uint64_t in_hand;  /* tasks sent and not answered */
@@ -26,11 +27,12 @@ struct crew {
   int limit;
   int alive;
   int64_t task_count; /* of the whole map; -1: not known */
+  uint64_t quota;     /* tasks for one life of a worker; 0: no limit */
   struct pace pace;
 };
 
 /* OK NOMEM */
-enum status crew_open(struct crew *crew, int limit, int64_t task_count);
+enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota);
 void crew_close(struct crew *crew);
 
 /* A number that no living worker has; -1: all live. */
@@ -61,6 +63,9 @@ uint64_t crew_hunger(const struct crew *crew, const struct ration *ration);
 
 /* The hungriest, and of those alike the one with the least in hand; -1: nobody. *appetite: its own. */
 int crew_hungriest(const struct crew *crew, const struct ration *ration, uint64_t *appetite);
+
+/* True when it has worked off its quota and has nothing in hand. */
+int crew_worn_out(const struct crew *crew, int man);
 
 /* One with nothing in hand; -1: none. */
 int crew_idle(const struct crew *crew);

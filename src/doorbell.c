@@ -39,6 +39,10 @@ void doorbell_ring(int end) {
   errno = saved;
 }
 
+void doorbell_leave(int end) {
+  shutdown(end, SHUT_WR);
+}
+
 enum status doorbell_clear(int end) {
   char rings[256];
   int saved = errno;

@@ -19,6 +19,9 @@ enum status doorbell_open(int ends[2]);
 /* Wakes who sleeps on the other end. Never blocks; a dead other side is ignored (no SIGPIPE). */
 void doorbell_ring(int end);
 
+/* The other side hears that nobody will ring any more: its doorbell_clear says CLOSED. This end still hears. */
+void doorbell_leave(int end);
+
 /* Eats the rings that came. OK; CLOSED when the other side is gone. */
 enum status doorbell_clear(int end);
 

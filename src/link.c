@@ -39,6 +39,7 @@ void link_reset(struct link *link) {
     atomic_store_explicit(&link->seats[i].index, 0, memory_order_relaxed);
   atomic_store_explicit(&c->parent_asleep, 0, memory_order_relaxed);
   atomic_store_explicit(&c->worker_asleep, 0, memory_order_relaxed);
+  atomic_store_explicit(&c->room_wanted, 0, memory_order_relaxed);
   atomic_store_explicit(&c->capacity, 1, memory_order_relaxed);
   atomic_store_explicit(&c->thread_count, 0, memory_order_relaxed);
   atomic_store_explicit(&c->fault_timeout, 0, memory_order_relaxed);

@@ -24,7 +24,8 @@ struct control {
   /* stored by the parent with bell_arm / bell_disarm, loaded by the worker with bell_armed */
   _Alignas(RING_LINE) _Atomic int parent_asleep;
   /* stored by the worker with bell_arm / bell_disarm, loaded by the parent with bell_armed */
-  _Alignas(RING_LINE) _Atomic int worker_asleep;
+  _Alignas(RING_LINE) _Atomic int worker_asleep; /* somebody waits for tasks */
+  _Atomic int room_wanted;                       /* somebody waits for room in the reply ring */
   /* stored by the worker (relaxed), loaded by the parent (relaxed): hints that order nothing */
   _Alignas(RING_LINE) _Atomic int capacity; /* tasks it can use at a time */
   _Atomic int thread_count;                 /* threads it has; seats [0, thread_count) were in use */

@@ -39,7 +39,7 @@ struct pool {
 
 enum status pool_open(struct pool **box, const struct pool_options *options, struct transport *transport) {
   struct pool *pool = calloc(1, sizeof *pool);
-  if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count) != STATUS_OK) {
+  if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count, options->worker_quota) != STATUS_OK) {
     free(pool);
     transport->ops->stop(transport, 0);
     return STATUS_NOMEM;
@@ -293,6 +293,14 @@ static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, c
     window_finish(&pool->window, slot, VERDICT_MEMORY, NULL, 0);
 }
 
+/* A worker that has done its share leaves; its place is filled again when there is work. */
+static void retire_worn_out(struct pool *pool, int worker) {
+  if (!crew_worn_out(&pool->crew, worker))
+    return;
+  pool->crew.men[worker].retired = 1;
+  pool->transport->ops->retire(pool->transport, worker);
+}
+
 static void take_result(struct pool *pool, const struct event *event) {
   const struct message *m = &event->message;
   struct slot *slot = window_slot(&pool->window, m->index);
@@ -301,6 +309,7 @@ static void take_result(struct pool *pool, const struct event *event) {
     return; /* of an older attempt, or nonsense */
   crew_answered(&pool->crew, event->worker);
   pool->deaths = 0;
+  retire_worn_out(pool, event->worker);
   if (!retry(pool, m->index, slot, (enum verdict)m->kind))
     finish(pool, slot, (enum verdict)m->kind, m->bytes, m->size);
 }
@@ -365,9 +374,9 @@ static void take_loss(struct pool *pool, const struct event *event) {
   if (loss->culprit == 0)
     mark_suspects(pool, event->worker, text);
   take_back(pool, event->worker, loss->culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
-  crew_lost(&pool->crew, event->worker);
-  if (!loss->timed_out)
+  if (!loss->timed_out && !pool->crew.men[event->worker].retired)
     pool->deaths++;
+  crew_lost(&pool->crew, event->worker);
 }
 
 static void take_event(struct pool *pool, const struct event *event) {

@@ -18,6 +18,7 @@ struct pool_options {
   int ordered;            /* results in the tasks' order */
   int retries;            /* further runs of a task that raised or timed out */
   int64_t retry_delay_ns; /* before the first of them, doubling */
+  uint64_t worker_quota;  /* tasks after which a worker is replaced; 0: never */
   int rerun;              /* tasks that were running in a worker when it died run again */
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include "blocking.h"
 #include "clock.h"
+#include "fault.h"
 #include "message.h"
 
 #define STACK_SIZE (1 << 20)     /* Lua's own C stack check needs up to 416 KB */
@@ -20,6 +22,7 @@
 #define SAMPLE_MS_MOST 50
 #define SAMPLE_MOST 64           /* threads looked at in one go */
 #define EXIT_BROKEN 126
+#define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
 
 struct member {
   struct port port;         /* first: a port is its member */
@@ -33,7 +36,10 @@ struct member {
   int blocked;           /* counted in team->blocked */
   int asleep_at_sample;  /* the kernel said so at the last look, in the same task */
   uint64_t sampled_index;
-  struct job job;        /* the thread's own */
+  pthread_t thread;      /* valid once tid is set */
+  struct state *state;   /* the thread's own */
+  struct fault fault;
+  struct job job;        /* the thread's own; index also read under the lock */
   struct buffer held;    /* the bytes of its task */
   const struct buffer *reply; /* not yet published */
   enum verdict verdict;
@@ -119,7 +125,7 @@ static void wait_room(struct team *team) {
 
 /* Waits until the ring has room again; the parent must know that we wait for it. */
 static void await_room(struct team *team) {
-  bell_arm(&team->link->control->worker_asleep);
+  bell_arm(&team->link->control->room_wanted);
   ring_parent(team);
   if (ring_room(&team->replies, team->replies.size / 2) < team->replies.size / 2)
     wait_room(team);
@@ -200,7 +206,7 @@ static enum status receive(struct member *m) {
 }
 
 static void sit_down(struct member *m) {
-  if (m->team->options.timed)
+  if (m->team->options.timeout_ns > 0)
     atomic_store_explicit(&m->seat->since, clock_now(), memory_order_relaxed);
   /* release: whoever reads the index (acquire, supervisor and parent) sees its own start time */
   atomic_store_explicit(&m->seat->index, m->job.index, memory_order_release);
@@ -333,24 +339,25 @@ static void fail_one(struct member *m) {
 
 static void set_out(struct member *m) {
   pthread_mutex_lock(&m->team->lock);
+  m->thread = pthread_self();
   m->tid = kernel_id();
   pthread_mutex_unlock(&m->team->lock);
   blocking_install(&m->blocking);
+  fault_watch(&m->fault);
 }
 
 /* team thread; ends with the process, or when the system has no memory for its state */
 static void *thread_main(void *argument) {
   struct member *m = argument;
-  struct state *state = NULL;
   set_out(m);
   for (;;) {
-    if (open_state(m, &state) == STATUS_OK)
-      state_serve(state, &m->port); /* until the state is spent */
+    if (open_state(m, &m->state) == STATUS_OK)
+      state_serve(m->state, &m->port); /* until the state is spent */
     else if (may_leave(m->team))
       return NULL;
     else
       fail_one(m);
-    state_close(&state);
+    state_close(&m->state);
   }
 }
 
@@ -384,6 +391,7 @@ static void add_thread(struct team *team) {
   if (m != NULL) {
     m->number = team->members == NULL ? 0 : team->members->number + 1;
     m->seat = &team->link->seats[m->number];
+    m->fault = (struct fault){.control = team->link->control, .seat = m->seat, .state = &m->state};
     m->next = team->members;
     team->members = m;
     atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
@@ -422,8 +430,9 @@ void team_wake(struct team *team) {
   int grow;
   pthread_mutex_lock(&team->lock);
   bell_disarm(&team->link->control->worker_asleep);
+  bell_disarm(&team->link->control->room_wanted); /* who is woken below and finds none arms it again */
   team->sample_ms = SAMPLE_MS_LEAST;
-  if (team->idle > 0 || team->room_waiters > 0 || starving(team))
+  if (team->idle > 0 || starving(team))
     arm(team); /* whoever is woken below looks for itself */
   if (team->idle > 0 && task_there(team))
     pthread_cond_signal(&team->tasks);
@@ -486,9 +495,60 @@ int team_sample(struct team *team) {
   } else if (team->sample_ms < SAMPLE_MS_MOST) {
     team->sample_ms *= 2;
   }
-  again = computing(team) > 0 && team->thread_count < team->limit ? team->sample_ms : -1;
+  again = computing(team) > 0 && team->thread_count < team->limit ? team->sample_ms : INT_MAX;
   pthread_mutex_unlock(&team->lock);
   if (grow)
     add_thread(team);
   return again;
+}
+
+/* -- deadlines ------------------------------------------------------------------ */
+
+/* The whole process dies for one task that does not end; the parent runs the others again. */
+static void overrun(struct member *m, uint64_t index) {
+  fault_overrun(&m->fault, index);
+  kill(0, SIGKILL);
+}
+
+/* Returns when to look at the member again. */
+static int64_t check_member(struct member *m, int64_t now) {
+  const struct team_options *o = &m->team->options;
+  /* acquire: pairs with the release in sit_down; since is then of this task or of a later one */
+  uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_acquire);
+  int64_t due = atomic_load_explicit(&m->seat->since, memory_order_relaxed) + o->timeout_ns;
+  if (index == 0)
+    return now + o->timeout_ns;
+  if (now < due)
+    return due;
+  if (now - due >= o->kill_after_ns)
+    overrun(m, index);
+  fault_interrupt(&m->fault, m->thread, index); /* again and again: it may have been caught */
+  return now + INTERRUPT_AGAIN;
+}
+
+int team_check_deadlines(struct team *team) {
+  int64_t now, next;
+  struct member *m;
+  if (team->options.timeout_ns == 0)
+    return INT_MAX;
+  now = clock_now();
+  next = now + team->options.timeout_ns;
+  pthread_mutex_lock(&team->lock);
+  for (m = team->members; m != NULL; m = m->next)
+    if (m->in_task && m->tid != 0) {
+      int64_t again = check_member(m, now);
+      next = again < next ? again : next;
+    }
+  pthread_mutex_unlock(&team->lock);
+  return (int)((next - now) / 1000000) + 1;
+}
+
+int team_busy(struct team *team) {
+  struct member *m;
+  int busy = 0;
+  pthread_mutex_lock(&team->lock);
+  for (m = team->members; m != NULL; m = m->next)
+    busy |= m->in_task;
+  pthread_mutex_unlock(&team->lock);
+  return busy;
 }

@@ -17,7 +17,8 @@ struct team_options {
   struct snapshot *snapshot;
   struct state_options state; /* seed: of the process; each thread gets another made from it */
   int thread_limit;
-  int timed; /* threads note when each task starts */
+  int64_t timeout_ns;    /* of a task, from its start; 0: none */
+  int64_t kill_after_ns; /* from the interruption to the end of the process */
 };
 
 /* Worker main thread. OK NOMEM */
@@ -27,7 +28,14 @@ enum status team_open(struct team **team, const struct team_options *options);
 void team_wake(struct team *team);
 
 /* Worker main thread: looks which threads wait in the kernel without having said so. Returns the milliseconds after
-   which to look again; -1: no need before the next ring. */
+   which to look again. */
 int team_sample(struct team *team);
+
+/* Worker main thread: interrupts tasks that are over their time; ends the process when one does not yield to that. Returns
+   the milliseconds after which to look again. */
+int team_check_deadlines(struct team *team);
+
+/* True while some thread is in a task. */
+int team_busy(struct team *team);
 
 #endif

@@ -54,6 +54,8 @@ struct transport_ops {
   uint64_t (*running)(struct transport *t, int worker, int n);
   /* Kills a worker; EVENT_LOST follows. */
   void (*drop)(struct transport *t, int worker);
+  /* Asks a worker without tasks to flush its output and leave; EVENT_LOST follows. */
+  void (*retire)(struct transport *t, int worker);
   /* Process id, for messages; 0 when there is none. */
   int (*pid)(struct transport *t, int worker);
   /* Ends and reaps all workers: by their own exit when `gently` and they are idle, by SIGKILL otherwise; frees t. */

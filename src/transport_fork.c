@@ -31,7 +31,8 @@ struct process {
   int pidfd;         /* readable at the process's death, also when a child of a task holds the bell; -1: none */
   int capacity;      /* as last told */
   int garbage;       /* wrote nonsense */
-  int rung;          /* tasks were sent since the last flush */
+  int sent_some;     /* tasks, since it was last looked whether it sleeps */
+  int took_some;     /* replies, since then */
   struct link link;
   struct inbox inbox;
   struct ring_writer tasks;
@@ -173,7 +174,7 @@ static enum status start(struct transport *t, int worker) {
     make_loud(f, p->link.bell);
   p->life = LIFE_RUNNING;
   p->capacity = 0;
-  p->garbage = p->rung = 0;
+  p->garbage = p->sent_some = p->took_some = 0;
   p->sent = 0;
   inbox_release(&p->inbox);
   ring_reader_init(&p->inbox.reader, p->link.replies, f->layout.ring_size);
@@ -253,6 +254,10 @@ static void drop(struct transport *t, int worker) {
   p->life = LIFE_LEAVING;
 }
 
+static void retire(struct transport *t, int worker) {
+  doorbell_leave(self(t)->processes[worker].link.bell);
+}
+
 /* -- tasks out ---------------------------------------------------------- */
 
 static enum status send_rest(struct process *p) {
@@ -260,7 +265,7 @@ static enum status send_rest(struct process *p) {
   if (p->sent == 0)
     return STATUS_OK;
   status = message_send(&p->tasks, &p->sending, &p->sent);
-  p->rung = 1;
+  p->sent_some = 1;
   return status;
 }
 
@@ -275,14 +280,16 @@ static enum status send_task(struct transport *t, int worker, const struct messa
       return STATUS_AGAIN;
     p->sending = *m; /* a long one: the rest follows from receive */
   }
-  p->rung = 1;
+  p->sent_some = 1;
   return STATUS_OK;
 }
 
 static void wake(struct process *p) {
-  if (p->rung && p->life == LIFE_RUNNING && bell_armed(&p->link.control->worker_asleep))
+  struct control *c = p->link.control;
+  if (p->life == LIFE_RUNNING &&
+      ((p->sent_some && bell_armed(&c->worker_asleep)) || (p->took_some && bell_armed(&c->room_wanted))))
     doorbell_ring(p->link.bell);
-  p->rung = 0;
+  p->sent_some = p->took_some = 0;
 }
 
 static void flush(struct transport *t) {
@@ -300,7 +307,7 @@ static void let_go(struct transport_fork *f) {
     return;
   p = &f->processes[f->held];
   message_done(&p->inbox, &f->reply, NULL);
-  p->rung = 1; /* the worker may wait for the room */
+  p->took_some = 1;
   f->held = -1;
 }
 
@@ -319,7 +326,7 @@ static enum status look(struct transport_fork *f, int worker, struct event *even
     return STATUS_OK;
   }
   if (p->inbox.gathering)
-    p->rung = 1; /* room was made for the rest of a long reply */
+    p->took_some = 1; /* room was made for the rest of a long reply */
   if (status != STATUS_AGAIN) {
     p->garbage = status != STATUS_NOMEM;
     drop(&f->base, worker);
@@ -420,6 +427,17 @@ static void answer(struct transport_fork *f) {
   }
 }
 
+/* After transport_fork_arm: somebody else slept on the bells. */
+static void hear(struct transport_fork *f) {
+  int n;
+  if (!f->armed)
+    return;
+  disarm(f);
+  n = pollset(f);
+  if (poll(f->polls, (nfds_t)n, 0) > 0)
+    answer(f);
+}
+
 static int64_t nap_end(int64_t now, int64_t deadline) {
   int64_t end = now + NAP_NS;
   return end < deadline ? end : deadline;
@@ -450,7 +468,7 @@ static enum status receive(struct transport *t, int64_t deadline, struct event *
   struct transport_fork *f = self(t);
   int64_t now;
   let_go(f);
-  disarm(f); /* after transport_fork_arm */
+  hear(f);
   for (;;) {
     if (look_round(f, event) == STATUS_OK)
       return STATUS_OK;
@@ -524,7 +542,7 @@ static int pid_of(struct transport *t, int worker) {
   return (int)self(t)->processes[worker].pid;
 }
 
-static const struct transport_ops fork_ops = {start, send_task, flush, receive, running, drop, pid_of, stop};
+static const struct transport_ops fork_ops = {start, send_task, flush, receive, running, drop, retire, pid_of, stop};
 
 /* Shared memory for all links; with smaller rings when there is little. */
 static enum status share(struct transport_fork *f) {

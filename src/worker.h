@@ -10,9 +10,12 @@
 struct worker_context {
   struct snapshot *snapshot;
   struct state_options state;
-  int thread_limit; /* of the whole map */
+  int thread_limit; /* of the whole map, dealt out evenly */
   int worker_count; /* that share them */
-  int timed;        /* tasks have deadlines or are measured */
+  int threads_most; /* of one worker */
+  int for_each;     /* the limit allows a thread for every task: a worker may have as many as it gets tasks */
+  int64_t timeout_ns;    /* of a task, from its start; 0: none */
+  int64_t kill_after_ns; /* from then to the end of a worker whose task does not yield */
 };
 
 /* A worker_main (transport_fork.h): context is a struct worker_context. Never returns. */

@@ -1,0 +1,121 @@
+#include "config.h"
+#include "core.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "blocking.h"
+#include "clock.h"
+#include "codec.h"
+#include "cpus.h"
+#include "map.h"
+#include "notice.h"
+#include "worker.h"
+
+/* sleep(seconds): this thread only. Returns the seconds left when a hook must act first, else nothing. */
+static int l_sleep(lua_State *L) {
+  int64_t deadline = clock_after(luaL_checknumber(L, 1));
+  int64_t left;
+  blocking_begin();
+  while ((left = deadline - clock_now()) > 0) {
+    struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+    if (nanosleep(&pause, NULL) != 0 && lua_gethook(L) != NULL)
+      break; /* the hook raises or lets us go on: the caller asks again */
+  }
+  blocking_end();
+  if (left <= 0)
+    return 0;
+  lua_pushnumber(L, (lua_Number)left / (lua_Number)CLOCK_SECOND);
+  return 1;
+}
+
+/* now() -> seconds since some fixed point, monotonic */
+static int l_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)clock_now() / (lua_Number)CLOCK_SECOND);
+  return 1;
+}
+
+/* cpus() -> CPUs this process may use */
+static int l_cpus(lua_State *L) {
+  lua_pushinteger(L, cpus_usable());
+  return 1;
+}
+
+/* depth() -> 0 in the script, 1 in its tasks, 2 in the tasks of a map inside a task … */
+static int l_depth(lua_State *L) {
+  lua_pushinteger(L, worker_depth());
+  return 1;
+}
+
+static int l_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+static int free_buffer(lua_State *L) {
+  buffer_release(lua_touserdata(L, 1));
+  return 0;
+}
+
+/* [-0, +1, m] An empty buffer that is freed however the caller ends. */
+static struct buffer *new_buffer(lua_State *L) {
+  struct buffer *b = lua_newuserdatauv(L, sizeof *b, 0);
+  *b = (struct buffer){0};
+  if (luaL_newmetatable(L, "fast_map.buffer")) {
+    lua_pushcfunction(L, free_buffer);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, free_buffer);
+    lua_setfield(L, -2, "__close");
+  }
+  lua_setmetatable(L, -2);
+  return b;
+}
+
+/* encode(...) -> string. Raises for what cannot travel. */
+static int l_encode(lua_State *L) {
+  int count = lua_gettop(L);
+  struct codec_fault fault;
+  struct buffer *b = new_buffer(L);
+  enum status status;
+  lua_toclose(L, -1);
+  status = codec_encode(L, 1, count, b, NULL, &fault);
+  if (status == STATUS_TYPE || status == STATUS_DEPTH)
+    return luaL_error(L, "cannot encode: argument %s", fault.text);
+  if (status != STATUS_OK)
+    return luaL_error(L, "cannot encode: %s", status_text(status));
+  lua_pushlstring(L, (const char *)b->bytes, b->size);
+  buffer_release(b);
+  return 1;
+}
+
+/* decode(string) -> ... */
+static int l_decode(lua_State *L) {
+  size_t size;
+  int count;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  enum status status = codec_decode(L, bytes, size, NULL, &count);
+  if (status != STATUS_OK)
+    return luaL_error(L, "cannot decode: %s", status_text(status));
+  return count;
+}
+
+/* serve(f): f() is called when a map with callbacks has something, while the script runs */
+static int l_serve(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  notice_install(L);
+  return 0;
+}
+
+int luaopen_fast_map_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"sleep", l_sleep},   {"now", l_now},       {"cpus", l_cpus},
+                                       {"encode", l_encode}, {"decode", l_decode}, {"serve", l_serve},
+                                       {"pid", l_pid},       {"depth", l_depth},   {NULL, NULL}};
+  luaL_newlib(L, functions);
+  map_register(L);
+  lua_pushliteral(L, PACKAGE_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

@@ -1,0 +1,652 @@
+#include "config.h"
+#include "map.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "clock.h"
+#include "codec.h"
+#include "notice.h"
+#include "pool.h"
+#include "snapshot.h"
+#include "transport_fork.h"
+#include "worker.h"
+
+#define MAP "fast_map.map"
+#define RING_SIZE ((size_t)256 << 10)
+#define THREADS_MOST 32768 /* of one process: the kernel's own limit is about there */
+#define FILL_MOST 512      /* tasks pulled in one go, before workers are woken and results handed out */
+#define STREAK 64          /* results handed out between two looks at the workers */
+#define BUFFER_KEEP ((size_t)1 << 20)
+
+/* user values of the userdata */
+enum { SLOT_SNAPSHOT = 1, SLOT_SOURCE, SLOT_FEEDER, SLOT_FAIL, SLOT_ERROR, SLOT_COUNT = SLOT_ERROR };
+
+enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
+
+struct map {
+  struct pool *pool; /* NULL: closed */
+  struct snapshot *snapshot;
+  struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
+  struct buffer buffer;          /* one task's bytes */
+  enum source_kind kind;
+  lua_Integer pulled, count; /* TABLE, RANGE: tasks pulled, and in all */
+  int floats;                /* RANGE: of floats */
+  lua_Integer first, step;
+  lua_Number first_float, step_float;
+  lua_State *feeder; /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
+  int exhausted;     /* no more tasks will come */
+  int feeding;       /* the input's own code runs */
+  int paused;        /* the feeder yielded by itself (rest), not the input's code */
+  int failed_input;  /* SLOT_ERROR holds what the input raised */
+  int streak;
+  struct pool_figures figures; /* of a closed map */
+  int epoll; /* what an event loop waits on; -1: nobody asked */
+};
+
+static struct map *check_map(lua_State *L) {
+  return luaL_checkudata(L, 1, MAP);
+}
+
+static struct map *check_open(lua_State *L) {
+  struct map *map = check_map(L);
+  if (map->pool == NULL)
+    luaL_error(L, "the map is closed");
+  return map;
+}
+
+/* [-0, +0, v] */
+static void raise_status(lua_State *L, enum status status, const char *what) {
+  if (status == STATUS_SYSTEM)
+    luaL_error(L, "%s: %s", what, strerror(errno));
+  luaL_error(L, "%s: %s", what, status_text(status));
+}
+
+/* -- opening -------------------------------------------------------------- */
+
+/* [-0, +0, v] Integer field of the table at idx; `otherwise` when absent. */
+static lua_Integer field_integer(lua_State *L, int idx, const char *name, lua_Integer otherwise) {
+  lua_Integer value = otherwise;
+  if (lua_getfield(L, idx, name) != LUA_TNIL)
+    value = luaL_checkinteger(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static int64_t field_nanoseconds(lua_State *L, int idx, const char *name) {
+  lua_Number seconds;
+  lua_getfield(L, idx, name);
+  seconds = luaL_optnumber(L, -1, 0);
+  lua_pop(L, 1);
+  return seconds < 1e9 ? (int64_t)(seconds * (lua_Number)CLOCK_SECOND) : CLOCK_NEVER;
+}
+
+static int field_boolean(lua_State *L, int idx, const char *name) {
+  int value;
+  lua_getfield(L, idx, name);
+  value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static lua_Integer least(lua_Integer a, lua_Integer b) {
+  return a < b ? a : b;
+}
+
+static uint64_t random_seed(void) {
+  uint64_t seed;
+  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+    seed = (uint64_t)clock_now() ^ ((uint64_t)getpid() << 40);
+  return seed;
+}
+
+/* [-0, +0, v] Reads the options table at 1 into map and pool. */
+static void read_options(lua_State *L, struct map *map, struct pool_options *pool) {
+  lua_Integer count = field_integer(L, 1, "count", -1);
+  lua_Integer tasks = count < 0 ? INT_MAX : count > 0 ? count : 1;
+  lua_Integer threads = least(field_integer(L, 1, "threads_limit", INT_MAX), least(tasks, INT_MAX));
+  lua_Integer procs = least(least(field_integer(L, 1, "procs_limit", 1), threads), SHRT_MAX);
+  *pool = (struct pool_options){.task_count = count, .window_limit = (uint64_t)field_integer(L, 1, "buffersize", 1)};
+  pool->worker_limit = (int)procs;
+  pool->thread_limit = (int)threads;
+  pool->ordered = field_boolean(L, 1, "ordered");
+  pool->worker_quota = (uint64_t)field_integer(L, 1, "max_tasks_per_worker", 0);
+  pool->rerun = field_boolean(L, 1, "rerun");
+  pool->retries = (int)least(field_integer(L, 1, "retries", 0), MESSAGE_ATTEMPT_MAX / 2);
+  pool->retry_delay_ns = field_nanoseconds(L, 1, "retry_delay");
+  map->context.thread_limit = pool->thread_limit;
+  map->context.threads_most = threads < THREADS_MOST ? (int)threads : THREADS_MOST;
+  map->context.for_each = threads >= tasks;
+  map->context.worker_count = pool->worker_limit;
+  map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
+  map->context.timeout_ns = field_nanoseconds(L, 1, "timeout");
+  map->context.kill_after_ns = field_nanoseconds(L, 1, "kill_after");
+  if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
+    map->context.state.per_task_seed = 1;
+    map->context.state.seed = (uint64_t)luaL_checkinteger(L, -1);
+  } else {
+    map->context.state.seed = random_seed();
+  }
+  lua_pop(L, 1);
+}
+
+/* [-0, +0, v] How the tasks come: from the source object at 3. */
+static void read_source(lua_State *L, struct map *map) {
+  const char *kind;
+  lua_getfield(L, 3, "kind");
+  kind = luaL_checkstring(L, -1);
+  map->kind = strcmp(kind, "table") == 0 ? SOURCE_TABLE : strcmp(kind, "range") == 0 ? SOURCE_RANGE : SOURCE_OTHER;
+  lua_pop(L, 1);
+  map->count = field_integer(L, 3, "count", -1);
+  if (map->kind == SOURCE_RANGE) {
+    lua_getfield(L, 3, "first");
+    lua_getfield(L, 3, "step");
+    map->floats = !lua_isinteger(L, -2) || !lua_isinteger(L, -1);
+    map->first = lua_tointeger(L, -2);
+    map->step = lua_tointeger(L, -1);
+    map->first_float = lua_tonumber(L, -2);
+    map->step_float = lua_tonumber(L, -1);
+    lua_pop(L, 2);
+  }
+}
+
+static enum status open_pool(struct map *map, const struct pool_options *options) {
+  struct transport *transport;
+  struct fork_options fork = {.worker_count = options->worker_limit, .ring_size = RING_SIZE, .main = worker_run};
+  enum status status;
+  fork.context = &map->context;
+  fork.thread_limit = map->context.threads_most;
+  status = transport_fork_open(&transport, &fork);
+  return status == STATUS_OK ? pool_open(&map->pool, options, transport) : status;
+}
+
+/* open(options, f, source, feeder, fail) -> map
+   source: a table with kind, count and what its kind needs; feeder: a coroutine that pulls (kind other), or nil;
+   fail(index, verdict, attempt, pid, ...): what a failed task gives instead of results; may raise. */
+static int l_open(lua_State *L) {
+  struct map *map;
+  struct pool_options options;
+  enum status status;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 5, LUA_TFUNCTION);
+  lua_settop(L, 5);
+  map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
+  *map = (struct map){.epoll = -1}; /* closed until open_pool succeeds */
+  luaL_setmetatable(L, MAP);
+  read_options(L, map, &options);
+  read_source(L, map);
+  snapshot_take(L, 2, &map->snapshot);
+  map->context.snapshot = map->snapshot;
+  lua_setiuservalue(L, 6, SLOT_SNAPSHOT);
+  lua_pushvalue(L, 3);
+  lua_setiuservalue(L, 6, SLOT_SOURCE);
+  map->feeder = lua_tothread(L, 4);
+  lua_pushvalue(L, 4);
+  lua_setiuservalue(L, 6, SLOT_FEEDER);
+  lua_pushvalue(L, 5);
+  lua_setiuservalue(L, 6, SLOT_FAIL);
+  status = open_pool(map, &options);
+  if (status != STATUS_OK)
+    raise_status(L, status, "cannot open the map");
+  return 1;
+}
+
+/* -- closing -------------------------------------------------------------- */
+
+/* [-0, +0, e] The input may hold something that the script wants closed (each). */
+static void close_source(lua_State *L, int idx) {
+  int top = lua_gettop(L);
+  if (lua_getiuservalue(L, idx, SLOT_SOURCE) == LUA_TTABLE && lua_getfield(L, -1, "close") == LUA_TFUNCTION) {
+    lua_insert(L, -2);
+    lua_call(L, 1, 0);
+  }
+  lua_settop(L, top);
+}
+
+/* Ends and reaps the workers, frees what is ours. */
+static void release(struct map *map) {
+  if (map->epoll >= 0)
+    close(map->epoll);
+  map->epoll = -1;
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  pool_close(&map->pool);
+  buffer_release(&map->buffer);
+}
+
+/* close(map): harmless when repeated */
+static int l_close(lua_State *L) {
+  struct map *map = check_map(L);
+  int was_open = map->pool != NULL;
+  lua_settop(L, 1);
+  release(map);
+  if (was_open)
+    close_source(L, 1);
+  return 0;
+}
+
+/* -- tasks ---------------------------------------------------------------- */
+
+/* [-0, +0, v] Adds the task whose arguments are the count values from first. */
+static void add_task(lua_State *L, struct map *map, int first, int count) {
+  struct codec_fault fault;
+  enum status status;
+  buffer_reset(&map->buffer, BUFFER_KEEP);
+  status = codec_encode(L, first, count, &map->buffer, snapshot_link(map->snapshot), &fault);
+  if (status == STATUS_TYPE || status == STATUS_DEPTH) {
+    struct pool_figures figures;
+    pool_figures(map->pool, &figures);
+    luaL_error(L, "task %I cannot travel: argument %s", (LUAI_UACINT)figures.added + 1, fault.text);
+  }
+  if (status == STATUS_OK)
+    status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
+  if (status != STATUS_OK)
+    raise_status(L, status, "cannot add a task");
+}
+
+/* push(map, ...): one task */
+static int l_push(lua_State *L) {
+  struct map *map = check_open(L);
+  add_task(L, map, 2, lua_gettop(L) - 1);
+  return 0;
+}
+
+/* room(map) -> how many tasks the workers could use now */
+static int l_room(lua_State *L) {
+  struct map *map = check_open(L);
+  uint64_t room = pool_room(map->pool);
+  lua_pushinteger(L, (lua_Integer)(room < FILL_MOST ? room : FILL_MOST));
+  return 1;
+}
+
+/* rest(map): the feeder has pulled what there was room for */
+static int l_rest(lua_State *L) {
+  check_map(L)->paused = 1;
+  return lua_yield(L, 0);
+}
+
+/* [-0, +1, e] */
+static void push_numbered(lua_State *L, const struct map *map, int table, lua_Integer k) {
+  if (map->kind == SOURCE_TABLE)
+    lua_rawgeti(L, table, k);
+  else if (map->floats)
+    lua_pushnumber(L, map->first_float + (lua_Number)(k - 1) * map->step_float);
+  else
+    lua_pushinteger(L, (lua_Integer)((lua_Unsigned)map->first + (lua_Unsigned)(k - 1) * (lua_Unsigned)map->step));
+}
+
+/* [-0, +0, v] */
+static void fill_numbered(lua_State *L, struct map *map, lua_Integer room) {
+  lua_Integer last = map->pulled + least(room, map->count - map->pulled);
+  int top = lua_gettop(L);
+  if (map->kind == SOURCE_TABLE) {
+    lua_getiuservalue(L, 1, SLOT_SOURCE);
+    lua_getfield(L, -1, "table");
+  }
+  while (map->pulled < last) {
+    push_numbered(L, map, top + 2, ++map->pulled);
+    add_task(L, map, lua_gettop(L), 1);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top);
+  map->exhausted = map->pulled == map->count;
+}
+
+/* The input's own error waits for its turn: results before it are delivered first. */
+static void keep_input_error(lua_State *L, struct map *map) {
+  map->exhausted = map->failed_input = 1;
+  lua_xmove(map->feeder, L, 1);
+  lua_setiuservalue(L, 1, SLOT_ERROR);
+}
+
+/* [-0, +0, v] Runs the feeder until it rests. Returns how many values it yielded to somebody else, left on its stack;
+   -1: none. `given`: values on L's top to resume it with. */
+static int fill_fed(lua_State *L, struct map *map, int given) {
+  int status, count;
+  if (map->feeding)
+    luaL_error(L, "the map's own input asks it for results");
+  if (!lua_checkstack(map->feeder, given + 1))
+    luaL_error(L, "too many values");
+  if (lua_status(map->feeder) == LUA_OK) { /* its first run: it gets the map */
+    lua_pushvalue(L, 1);
+    given = 1;
+  }
+  lua_xmove(L, map->feeder, given);
+  map->paused = 0;
+  map->feeding = 1;
+  status = lua_resume(map->feeder, L, given, &count);
+  map->feeding = 0;
+  if (map->pool == NULL)
+    luaL_error(L, "the map was closed by its own input");
+  if (status == LUA_YIELD && !map->paused)
+    return count;
+  if (status == LUA_OK)
+    map->exhausted = 1;
+  else if (status != LUA_YIELD)
+    keep_input_error(L, map);
+  return -1;
+}
+
+/* [-0, +0, v] Pulls what there is room for. As fill_fed. */
+static int fill(lua_State *L, struct map *map, int given) {
+  uint64_t room;
+  int yielded = -1;
+  if (map->exhausted)
+    return -1;
+  room = pool_room(map->pool);
+  if (room > FILL_MOST)
+    room = FILL_MOST;
+  if (map->kind != SOURCE_OTHER) {
+    if (room > 0 || map->count == 0)
+      fill_numbered(L, map, (lua_Integer)room);
+  } else if (room > 0 || given > 0) {
+    yielded = fill_fed(L, map, given);
+  }
+  if (map->exhausted)
+    pool_end(map->pool);
+  pool_flush(map->pool);
+  return yielded;
+}
+
+/* begin(map): the first tasks go out; from here on workers see the script as it is now */
+static int l_begin(lua_State *L) {
+  struct map *map = check_open(L);
+  struct pool_figures before = {0}, after = {0};
+  lua_settop(L, 1);
+  do { /* every process is forked here, before the script's next line can change anything */
+    before = after;
+    if (fill(L, map, 0) >= 0)
+      return luaL_error(L, "the input yields: wrap the loop over the map in a coroutine of its own, or give it a table");
+    pool_figures(map->pool, &after);
+  } while (after.added > before.added);
+  return 0;
+}
+
+/* -- results -------------------------------------------------------------- */
+
+static int do_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* [-0, +0, e] A signal handler ran: lets the hook that it may have set act (Ctrl-C, callbacks). */
+static void give_way(lua_State *L) {
+  lua_State *main;
+  lua_pushcfunction(L, do_nothing);
+  lua_call(L, 0, 0); /* a call is an event for hooks */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (L != main && notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
+    lua_sethook(main, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+  }
+}
+
+/* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
+static int deliver(lua_State *L, struct map *map, struct delivery *d) {
+  int count, top = lua_gettop(L);
+  enum status status;
+  if (d->verdict == VERDICT_DONE) {
+    lua_pushinteger(L, (lua_Integer)d->index);
+    status = codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count);
+    if (status == STATUS_OK) {
+      pool_delivered(map->pool, d);
+      return count + 1;
+    }
+    lua_settop(L, top);
+    d->verdict = VERDICT_TRANSFER;
+  }
+  lua_getiuservalue(L, 1, SLOT_FAIL);
+  lua_pushinteger(L, (lua_Integer)d->index);
+  lua_pushinteger(L, d->verdict);
+  lua_pushinteger(L, d->attempt);
+  lua_pushinteger(L, d->pid);
+  if (d->own) {
+    lua_pushlstring(L, (const char *)d->bytes, d->size);
+  } else if (d->size == 0 || codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count) != STATUS_OK) {
+    lua_settop(L, top + 5);
+    lua_pushnil(L);
+  }
+  pool_delivered(map->pool, d);
+  lua_call(L, lua_gettop(L) - top - 1, LUA_MULTRET);
+  return lua_gettop(L) - top;
+}
+
+enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
+
+/* [-0, +0, e] Until a result is at its turn. */
+static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
+  for (;;) {
+    enum status status;
+    if (map->streak < STREAK && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
+      map->streak++;
+      return OUTCOME_READY;
+    }
+    if (map->streak >= STREAK) {
+      map->streak = 0;
+      pool_wait(map->pool, 0);
+    }
+    if (fill(L, map, given) >= 0)
+      return OUTCOME_YIELD;
+    given = 0;
+    if (pool_ready(map->pool, d) == STATUS_OK)
+      return OUTCOME_READY;
+    if (map->exhausted && pool_finished(map->pool))
+      return OUTCOME_FINISHED;
+    status = pool_wait(map->pool, deadline);
+    if (status == STATUS_AGAIN && errno == EINTR) {
+      give_way(L);
+      if (map->pool == NULL)
+        luaL_error(L, "the map was closed by a callback");
+    } else if (status == STATUS_AGAIN) {
+      return OUTCOME_NOTHING;
+    } else if (status == STATUS_CLOSED) {
+      luaL_error(L, "the map ends: its workers die one after the other without completing a task");
+    } else if (status != STATUS_OK) {
+      raise_status(L, status, "the map cannot go on: no worker can be started");
+    }
+  }
+}
+
+/* [-0, +1, v] The end: everything is reaped; the input's error has its turn now. */
+static int finish(lua_State *L, struct map *map) {
+  release(map);
+  close_source(L, 1);
+  if (map->failed_input) {
+    lua_getiuservalue(L, 1, SLOT_ERROR);
+    lua_error(L);
+  }
+  lua_pushnil(L);
+  return 1;
+}
+
+static int next_result(lua_State *L, int given);
+
+/* The input's code yielded to whoever runs our caller as a coroutine: what it is resumed with goes back to it. */
+static int next_continued(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return next_result(L, lua_gettop(L) - (int)context);
+}
+
+static int forward_yield(lua_State *L, struct map *map) {
+  int count = lua_gettop(map->feeder);
+  if (!lua_isyieldable(L))
+    return luaL_error(L, "the input yields outside a coroutine: give it a table, or run the loop in a coroutine");
+  luaL_checkstack(L, count, "too many values");
+  lua_xmove(map->feeder, L, count);
+  return lua_yieldk(L, count, 1, next_continued);
+}
+
+static int next_result(lua_State *L, int given) {
+  struct map *map = lua_touserdata(L, 1);
+  struct delivery d;
+  for (;;) {
+    int count;
+    if (map->pool == NULL) {
+      lua_pushnil(L);
+      return 1;
+    }
+    switch (advance(L, map, CLOCK_NEVER, &d, given)) {
+    case OUTCOME_READY:
+      count = deliver(L, map, &d);
+      if (count > 0)
+        return count;
+      break;
+    case OUTCOME_YIELD:
+      return forward_yield(L, map);
+    case OUTCOME_FINISHED:
+      return finish(L, map);
+    case OUTCOME_NOTHING:
+      break;
+    }
+    given = 0;
+  }
+}
+
+/* The iterator. Upvalue: the map. */
+static int l_next(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  return next_result(L, 0);
+}
+
+/* iterator(map) -> function that returns index, result...; nil at the end */
+static int l_iterator(lua_State *L) {
+  check_open(L);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, l_next, 1);
+  return 1;
+}
+
+/* step(map, seconds) -> index, result...; nil: finished; false: nothing within that time */
+static int l_step(lua_State *L) {
+  struct map *map = check_map(L);
+  lua_Number seconds = luaL_optnumber(L, 2, 0);
+  int64_t deadline = seconds > 0 ? clock_after(seconds) : 0;
+  struct delivery d;
+  lua_settop(L, 1);
+  while (map->pool != NULL) {
+    int count;
+    switch (advance(L, map, deadline, &d, 0)) {
+    case OUTCOME_READY:
+      count = deliver(L, map, &d);
+      if (count > 0)
+        return count;
+      break;
+    case OUTCOME_YIELD:
+      return luaL_error(L, "the input yields: give it a table");
+    case OUTCOME_FINISHED:
+      return finish(L, map);
+    case OUTCOME_NOTHING:
+      lua_pushboolean(L, 0);
+      return 1;
+    }
+  }
+  lua_pushnil(L);
+  return 1;
+}
+
+/* -- waiting elsewhere ------------------------------------------------------ */
+
+#define BELLS_MOST 1024
+
+/* notify(map): from now on, an event sends this thread the signal that notice.h handles */
+static int l_notify(lua_State *L) {
+  struct map *map = check_open(L);
+  transport_fork_notify(pool_transport(map->pool), NOTICE_SIGNAL);
+  return 0;
+}
+
+/* arm(map) -> true when there may be a result already; else its bells will ring for the next */
+static int l_arm(lua_State *L) {
+  struct map *map = check_map(L);
+  lua_pushboolean(L, map->pool != NULL && transport_fork_arm(pool_transport(map->pool)));
+  return 1;
+}
+
+static enum status watch_bells(struct map *map) {
+  int fds[BELLS_MOST], i, count = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
+  for (i = 0; i < count && i < BELLS_MOST; i++) {
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(map->epoll, EPOLL_CTL_ADD, fds[i], &event) != 0 && errno != EEXIST)
+      return STATUS_SYSTEM;
+  }
+  return STATUS_OK;
+}
+
+/* fd(map) -> descriptor that is readable when step may have something; the same for the map's life. Arms the bells. */
+static int l_fd(lua_State *L) {
+  struct map *map = check_open(L);
+  if (map->epoll < 0)
+    map->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (map->epoll < 0 || watch_bells(map) != STATUS_OK)
+    raise_status(L, STATUS_SYSTEM, "cannot make a descriptor to wait on");
+  transport_fork_arm(pool_transport(map->pool));
+  lua_pushinteger(L, map->epoll);
+  return 1;
+}
+
+/* wait(seconds, map...): sleeps until one of the maps may have something, or so long; not when one has already */
+static int l_wait(lua_State *L) {
+  int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
+  struct pollfd polls[BELLS_MOST];
+  int fds[BELLS_MOST], count = 0, i, k;
+  for (i = 2; i <= lua_gettop(L); i++) {
+    struct map *map = luaL_checkudata(L, i, MAP);
+    int n;
+    if (map->pool == NULL)
+      continue;
+    if (transport_fork_arm(pool_transport(map->pool)))
+      return 0;
+    n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
+    for (k = 0; k < n && count < BELLS_MOST; k++)
+      polls[count++] = (struct pollfd){.fd = fds[k], .events = POLLIN};
+  }
+  left = deadline - clock_now();
+  if (left > 0) {
+    struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+    if (ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, NULL) < 0)
+      give_way(L);
+  }
+  return 0;
+}
+
+/* figures(map) -> tasks pulled, delivered, processes alive */
+static int l_figures(lua_State *L) {
+  struct map *map = check_map(L);
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  lua_pushinteger(L, (lua_Integer)map->figures.added);
+  lua_pushinteger(L, (lua_Integer)map->figures.delivered);
+  lua_pushinteger(L, map->pool != NULL ? map->figures.workers : 0);
+  return 3;
+}
+
+void map_register(lua_State *L) {
+  static const luaL_Reg methods[] = {{"push", l_push},         {"room", l_room},   {"rest", l_rest},
+                                     {"begin", l_begin},       {"step", l_step},   {"close", l_close},
+                                     {"iterator", l_iterator}, {"figures", l_figures}, {"notify", l_notify},
+                                     {"arm", l_arm}, {"fd", l_fd}, {NULL, NULL}};
+  luaL_newmetatable(L, MAP);
+  lua_pushcfunction(L, l_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, l_close);
+  lua_setfield(L, -2, "__close");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, l_open);
+  lua_setfield(L, -2, "open");
+  lua_pushcfunction(L, l_wait);
+  lua_setfield(L, -2, "wait");
+}

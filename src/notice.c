@@ -1,0 +1,54 @@
+#include "config.h"
+#include "notice.h"
+
+#include <string.h>
+
+#define EVENTS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+
+static _Thread_local lua_State *target; /* main Lua thread whose script this OS thread runs; NULL: none */
+static struct sigaction previous;       /* the host's own handler; written once before ours is in place */
+static const char service_key = 0;      /* its address names the service function in the registry */
+
+static void on_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &service_key) == LUA_TFUNCTION)
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+}
+
+/* Another hook is left alone: callbacks then wait for join, poll or sleep. lua_sethook is made for this place. */
+static void on_signal(int number, siginfo_t *info, void *context) {
+  if (target != NULL && lua_gethook(target) == NULL)
+    lua_sethook(target, on_hook, EVENTS, 1);
+  if ((previous.sa_flags & SA_SIGINFO) != 0 && previous.sa_sigaction != NULL)
+    previous.sa_sigaction(number, info, context);
+  else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
+    previous.sa_handler(number);
+}
+
+static void handle_signal(void) {
+  struct sigaction now, action;
+  if (sigaction(NOTICE_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal)
+    return;
+  previous = now;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO | SA_RESTART; /* the script's own reads and waits go on */
+  sigemptyset(&action.sa_mask);
+  sigaction(NOTICE_SIGNAL, &action, NULL);
+}
+
+void notice_install(lua_State *L) {
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &service_key);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  target = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  handle_signal();
+}
+
+int notice_foreign_hook(lua_State *main) {
+  lua_Hook hook = lua_gethook(main);
+  return hook != NULL && hook != on_hook && (lua_gethookmask(main) & LUA_MASKCOUNT) != 0 && lua_gethookcount(main) == 1;
+}
