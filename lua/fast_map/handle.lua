@@ -1,0 +1,208 @@
+-- handle.lua - the callback form: maps that go on while the script does.
+--
+-- A map that has something sends a signal, the signal sets a one-shot hook, the hook calls `serve` (core.serve). Everything
+-- else that waits (join, poll, sleep, the end of the script) serves as well. Callbacks never run inside each other.
+
+local core = require "fast_map.core"
+
+local M = {}
+
+---@class fast_map.Handle
+local Handle = { __name = "fast_map.handle" }
+local methods = {}
+Handle.__index = methods
+
+local active = {}      -- handles not finished, oldest first; keeps them alive when the script drops them
+local serving = false  -- a callback runs
+
+local function deactivate(self)
+  for i, other in ipairs(active) do
+    if other == self then
+      table.remove(active, i)
+      return
+    end
+  end
+end
+
+local function finish(self, state)
+  self.state = state
+  deactivate(self)
+  self.map:close()
+end
+
+-- One result, false for none now, or the end. Returns whether to go on.
+local function take(self, index, ...)
+  if index == false then return false end
+  if index == nil then
+    if self.state ~= "running" then return false end -- cancelled or failed meanwhile
+    finish(self, "done")
+    if self.on_done then self.on_done() end
+    return false
+  end
+  if self.on_result then self.on_result(index, ...) end
+  return true
+end
+
+-- An error in a callback ends its map, as an error in a loop's body does.
+local Serving = {
+  __close = function(guard, err)
+    serving = false
+    if err ~= nil and guard.handle.state == "running" then finish(guard.handle, "failed") end
+  end,
+}
+
+-- Delivers what is ready, waiting for the first so many seconds.
+local function step(self, seconds)
+  local _ <close> = setmetatable({ handle = self }, Serving)
+  serving = true
+  local more = take(self, self.map:step(seconds))
+  while more and self.state == "running" do more = take(self, self.map:step(0)) end
+end
+
+-- Delivers, and has the bells ring for what comes later.
+local function turn(self, seconds)
+  repeat
+    step(self, seconds)
+    seconds = 0
+  until self.state ~= "running" or not self.map:arm()
+end
+
+local function each_active(polled_too)
+  local handles = table.move(active, 1, #active, 1, {})
+  for _, handle in ipairs(handles) do
+    if handle.state == "running" and (polled_too or not handle.polled) then turn(handle, 0) end
+  end
+end
+
+-- Called by the hook, between two instructions of the script.
+local function serve()
+  if not serving then each_active(false) end
+end
+
+local function raise_failure(self)
+  local err = self.err
+  if err ~= nil then
+    self.err = nil
+    error(err, 0)
+  end
+end
+
+local function check_not_serving(name)
+  if serving then error(name .. ": a callback may not wait for callbacks", 3) end
+end
+
+--- Waits until every callback has run, at most so many seconds.
+---@param seconds? number default: without limit
+---@return boolean done false: the time is over
+function methods:join(seconds)
+  check_not_serving "join"
+  local deadline = core.now() + (seconds or math.huge)
+  while self.state == "running" do
+    turn(self, 0)
+    if self.state ~= "running" then break end
+    local left = deadline - core.now()
+    if left <= 0 then return false end
+    each_active(true) -- other maps' callbacks do not wait for this one
+    if self.state == "running" then core.wait(left, M.maps()) end
+  end
+  raise_failure(self)
+  return true
+end
+
+--- Runs the callbacks that are due; never waits.
+---@return boolean done
+function methods:poll()
+  check_not_serving "poll"
+  if self.state == "running" then turn(self, 0) end
+  raise_failure(self)
+  return self.state ~= "running"
+end
+
+--- Ends the map: its processes are gone on return, no further callback runs.
+function methods:cancel()
+  if self.state == "running" then finish(self, "cancelled") end
+end
+
+---@return "running"|"done"|"cancelled"|"failed" state
+---@return integer pulled tasks taken from the input
+---@return integer delivered results handed to callbacks
+---@return integer processes alive
+function methods:status()
+  return self.state, self.map:figures()
+end
+
+--- A descriptor for event loops: readable when poll may have something to do. Valid while the map runs.
+---@return integer
+function methods:fd()
+  return self.map:fd()
+end
+
+function Handle.__close(self)
+  self:cancel()
+end
+
+function Handle.__tostring(self)
+  local state, pulled, delivered = self:status()
+  return ("fast_map.handle: %s, %d tasks taken, %d results delivered"):format(state, pulled, delivered)
+end
+
+-- The script ends: what was promised is still delivered. Runs as a finalizer, so errors are shown, not raised.
+local function drain()
+  while active[1] do
+    local self = active[1]
+    local ok, err = pcall(methods.join, self)
+    if not ok then
+      io.stderr:write("fast_map_async: ", tostring(err), "\n")
+      if self.state == "running" then finish(self, "failed") end
+    end
+  end
+end
+
+--- All unfinished maps' callbacks are run (true), or the maps cancelled (false): for a host that ends.
+function M.at_exit(deliver)
+  if deliver then return drain() end
+  while active[1] do finish(active[1], "cancelled") end
+end
+
+function M.maps()
+  local maps = {}
+  for i, handle in ipairs(active) do maps[i] = handle.map end
+  return table.unpack(maps)
+end
+
+--- fast_map.sleep while maps are active. False: there are none.
+function M.sleep(seconds)
+  if not active[1] or serving then return false end
+  local deadline = core.now() + seconds
+  repeat
+    each_active(true)
+    core.wait(deadline - core.now(), M.maps())
+  until core.now() >= deadline
+  each_active(true)
+  return true
+end
+
+-- Two halves, since the map needs to know what a failure does before the handle has the map.
+function M.new()
+  local self = { state = "running" }
+  local function raise(err)
+    self.err = err
+    finish(self, "failed")
+  end
+  return raise, function(map, options)
+    self.map = map
+    self.on_result, self.on_done = options.on_result, options.on_done
+    self.polled = options.callbacks == "polled"
+    active[#active + 1] = setmetatable(self, Handle)
+    self.sentinel = setmetatable({}, { __gc = drain }) -- younger than the map: lua_close finalizes it before
+    if not self.polled then
+      core.serve(serve)
+      map:notify()
+    end
+    map:begin()
+    if map:arm() then turn(self, 0) end
+    return self
+  end
+end
+
+return M

@@ -1,0 +1,165 @@
+-- init.lua - the module fast_map: an ordered parallel map.
+-- The way of a call: options.lua checks, source.lua makes a source of the tasks, core.open forks, and either the
+-- iterator below or a handle (handle.lua) takes the results.
+
+local core = require "fast_map.core"
+local failure = require "fast_map.failure"
+local options = require "fast_map.options"
+local source = require "fast_map.source"
+
+local M = {
+  _VERSION = "fast_map " .. core.version,
+  range = source.range,
+  zip = source.zip,
+  each = source.each,
+  now = core.now,
+  cpus = core.cpus,
+  encode = core.encode,
+  decode = core.decode,
+}
+
+local DEPTH_LIMIT = 4 -- maps inside tasks of maps inside tasks …: no fork bomb
+
+-- verdicts of src/port.h
+local kinds = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "error" }
+
+local function is_callable(f)
+  local meta = getmetatable(f)
+  return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function check_function(f, name, level)
+  if is_callable(f) then return end
+  local hint = type(f) == "table" and ": the function comes first, then the tasks" or ""
+  error(("%s: the first argument must be a function, got %s%s"):format(name, type(f), hint), level + 1)
+end
+
+local function check_depth(name, level)
+  if core.depth() < DEPTH_LIMIT then return end
+  error(("%s: maps are nested %d deep; a task of a task may not go on for ever"):format(name, DEPTH_LIMIT), level + 1)
+end
+
+-- The coroutine that pulls tasks from the script's own code while there is room for them.
+local function new_feeder(src)
+  if src.kind ~= "other" then return nil end
+  return coroutine.create(function(map)
+    local function push(...) map:push(...) end
+    while true do
+      src:pull(push, map:room())
+      if src.done then return end
+      map:rest()
+    end
+  end)
+end
+
+-- What a failed task gives: a function(index, verdict, attempt, pid, message, traceback) -> index, nil, err; or nothing.
+local function new_fail(on_error, raise)
+  return function(index, verdict, attempt, pid, message, traceback)
+    local err = failure.new {
+      index = index, kind = kinds[verdict], message = message, traceback = traceback,
+      attempt = attempt, pid = pid ~= 0 and pid or nil,
+    }
+    if on_error == "return" then return index, nil, err end
+    if on_error == "raise" then return raise(err) end
+    on_error(index, err)
+  end
+end
+
+-- Everything that both forms share. raise(err) is what a failed task does without on_error.
+local function open(name, f, tasks, user_options, raise, level)
+  level = level + 1
+  check_function(f, name, level)
+  local o = options.read(user_options, level)
+  check_depth(name, level)
+  local src = source.new(tasks, level)
+  local settings = {
+    count = src.count or o.total,
+    procs_limit = o.procs_limit or (core.depth() > 0 and 1 or core.cpus()),
+    threads_limit = o.threads_limit,
+    buffersize = o.buffersize,
+    ordered = o.ordered,
+    memory_limit = o.memory_limit,
+    seed = o.seed,
+    rerun = o.rerun,
+    retries = o.retries,
+    retry_delay = o.retry_delay,
+    timeout = o.timeout,
+    kill_after = o.kill_after,
+    max_tasks_per_worker = o.max_tasks_per_worker,
+  }
+  return core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise)), o
+end
+
+local function iterate(name, f, tasks, user_options, level)
+  local map
+  local function raise(err)
+    map:close()
+    error(err, 0)
+  end
+  local o
+  map, o = open(name, f, tasks, user_options, raise, level + 1)
+  if o.on_result or o.on_done then
+    map:close()
+    error(name .. ": on_result and on_done go with fast_map_async; here the loop's body takes the results", level + 1)
+  end
+  map:begin()
+  return map:iterator(), nil, nil, map
+end
+
+--- Runs f over tasks in parallel; yields index, results... in the order of the tasks.
+---
+---     for i, v in fast_map(f, tasks) do print(i, v) end
+---
+---@param f fun(...): ... called once for each task, in a worker
+---@param tasks fast_map.Tasks
+---@param opts? fast_map.Options
+---@return fun(): integer?, ... iterator
+---@return nil
+---@return nil
+---@return any closing ends the map when the loop is left
+function M.fast_map(f, tasks, opts)
+  return iterate("fast_map", f, tasks, opts, 2)
+end
+
+--- Collects the results.
+---@param f fun(...): ... called once for each task, in a worker
+---@param tasks fast_map.Tasks
+---@param opts? fast_map.Options
+---@return table results results[i] is the first result of task i; field n is the number of tasks;
+--- with on_error = "return", field errors[i] is what task i failed with
+function M.map(f, tasks, opts)
+  local results, errors, n = {}, nil, 0
+  for i, value, err in iterate("fast_map.map", f, tasks, opts, 2) do
+    results[i] = value
+    if i > n then n = i end
+    if value == nil and failure.is(err) then
+      errors = errors or {}
+      errors[i] = err
+    end
+  end
+  results.n, results.errors = n, errors
+  return results
+end
+
+--- Starts the map and returns at once. Callbacks run in this state, in the order of the tasks, one at a time: between two
+--- instructions of the script, and in join, poll and fast_map.sleep.
+---@param f fun(...): ... called once for each task, in a worker
+---@param tasks fast_map.Tasks
+---@param opts? fast_map.Options
+---@return fast_map.Handle
+function M.fast_map_async(f, tasks, opts)
+  local handle = require "fast_map.handle"
+  local raise, attach = handle.new()
+  return attach(open("fast_map_async", f, tasks, opts, raise, 2))
+end
+
+--- Waits; callbacks of asynchronous maps run meanwhile. In a task, the worker runs other tasks on other threads.
+---@param seconds number
+function M.sleep(seconds)
+  local handle = package.loaded["fast_map.handle"]
+  if handle and handle.sleep(seconds) then return end
+  local left = core.sleep(seconds)
+  while left do left = core.sleep(left) end
+end
+
+return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 2) end })

@@ -1,0 +1,30 @@
+-- show.lua - a value as an error message shows it: short, on one line, its type plain to see.
+
+local longest = 60 -- characters of a string; more would bury the message
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
+
+local function escape(char)
+  return escapes[char] or ("\\%03d"):format(char:byte())
+end
+
+local function quote(text)
+  local cut = #text > longest
+  local body = (cut and text:sub(1, longest) or text):gsub('[%c"\\]', escape)
+  return '"' .. body .. (cut and '"...' or '"')
+end
+
+---@param value any
+---@return string
+return function(value)
+  local type_name = type(value)
+  if type_name == "string" then return quote(value) end
+  if type_name == "nil" or type_name == "boolean" then return tostring(value) end
+  if type_name == "number" then
+    return value ~= value and "nan" or tostring(value) -- else "-nan" on some machines
+  end
+  if type_name == "thread" then return "a coroutine" end
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and ("a %s (%s)"):format(type_name, name) or "a " .. type_name
+end

@@ -1,0 +1,292 @@
+-- The example scripts, each run as a reader would run it.
+
+local host = os.getenv "TEST_HOST" or os.getenv "FMLUA" or "lua5.4"
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function read_all(name)
+  local file = assert(io.open(name, "rb"))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+local function write_all(name, text)
+  local file = assert(io.open(name, "wb"))
+  file:write(text)
+  file:close()
+end
+
+-- Runs a script with arguments; `input` goes to its standard input. Returns its exit code, output and errors.
+local function run(script, arguments, input)
+  local base = os.tmpname()
+  local words = { "timeout", "-k", "5", "60", host, "scripts/" .. script }
+  for _, argument in ipairs(arguments or {}) do words[#words + 1] = quote(argument) end
+  write_all(base .. ".in", input or "")
+  local _, _, code = os.execute(("%s <%s.in >%s.out 2>%s.err"):format(table.concat(words, " "), base, base, base))
+  local out, err = read_all(base .. ".out"), read_all(base .. ".err")
+  for _, ending in ipairs { "", ".in", ".out", ".err" } do os.remove(base .. ending) end
+  return code, out, err
+end
+
+-- Fails with everything that the script wrote when the text is not in it.
+local function shows(out, text, err)
+  assert(out:find(text, 1, true), ("no %q in:\n%s%s"):format(text, out, err or ""))
+end
+
+local function seconds(f)
+  local start = require("fast_map").now()
+  f()
+  return require("fast_map").now() - start
+end
+
+describe("scripts/fast_map_usage.lua", function()
+  local code, out, err, time
+
+  setup(function()
+    time = seconds(function() code, out, err = run "fast_map_usage.lua" end)
+  end)
+
+  it("runs to its end in less than 10 seconds", function()
+    assert.equal("", err)
+    assert.equal(0, code)
+    assert.is_true(time < 10, ("took %.1f s"):format(time))
+  end)
+
+  it("shows results in order", function()
+    shows(out, "task 1\t1\ntask 2\t4\ntask 3\t9\ntask 4\t16\n", err)
+  end)
+
+  it("shows that waiting tasks wait together", function()
+    local waited = tonumber(out:match "60 tasks of one second\n([%d.]+) seconds")
+    assert.is_true(waited >= 1 and waited < 4, waited)
+  end)
+
+  it("shows every kind of input", function()
+    shows(out, "range\t1\t100\nrange\t2\t400\nrange\t3\t900\nzip\t1\ta-1\nzip\t2\tb-2\nzip\t3\tc-3\neach\t10\n", err)
+    shows(out, "iterator\t1\tREAD\niterator\t2\tAS\niterator\t3\tTHEY\niterator\t4\tARE\niterator\t5\tNEEDED\n", err)
+    shows(out, "endless\t25\n", err)
+  end)
+
+  it("shows every kind of result", function()
+    shows(out, "nil\tnil\tnil\nfalse\tnil\tnil\n1\tnil\tthree\n2\tnil\tnil\n", err)
+    shows(out, "1000\t1000000\n", err)
+  end)
+
+  it("shows what comes along with a function", function()
+    shows(out, "\n8.0\n16.0\n", err)
+  end)
+
+  it("shows errors", function()
+    shows(out, "task 1 is fine\ntask 2 is fine\nfalse\terror\t3\ntask 3 failed: ", err)
+    shows(out, "fast_map_usage.lua:", err)
+    shows(out, "stack traceback:", err)
+    shows(out, "\n4\t4\tnil\n", err)
+  end)
+
+  it("shows limits", function()
+    shows(out, "at most 2 processes", err)
+  end)
+end)
+
+describe("scripts/fast_map_async_usage.lua", function()
+  it("runs to its end in less than 10 seconds and shows its callbacks", function()
+    local code, out, err
+    local time = seconds(function() code, out, err = run "fast_map_async_usage.lua" end)
+    assert.equal("", err)
+    assert.equal(0, code)
+    assert.is_true(time < 10, ("took %.1f s"):format(time))
+    shows(out, "the script goes on\ntask 1 slept 0.2 s\ntask 2 slept 0.1 s\ntask 3 slept 0.3 s\ndone\n", err)
+    shows(out, "3 results while the script counted on and on\n", err)
+    shows(out, "not done after 0.4 s; status: running\n", err)
+    shows(out, "polled\t2\n", err)
+    assert.matches("a1 [ab][12] [ab][12] b2", out)
+    shows(out, "result\t1\t1\nerror\t2\t", err)
+    shows(out, "result\t3\t3\n", err)
+    shows(out, "cancelled\n", err)
+    shows(out, "and gone\n", err)
+    assert.matches("late result\t1\nlate result\t2\nthe very end\n$", out)
+  end)
+end)
+
+describe("scripts/word_count.lua", function()
+  local folder
+
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute(("mkdir -p '%s/sub folder' '%s/empty'"):format(folder, folder)))
+    write_all(folder .. "/one.txt", "The cat and the dog. The end, isn't it?\n")
+    write_all(folder .. "/sub folder/it's.txt", ("and the rest\n"):rep(1000))
+    write_all(folder .. "/sub folder/binary", "the\0the\0the")
+    write_all(folder .. "/none.txt", "")
+  end)
+
+  teardown(function()
+    os.execute("rm -rf " .. quote(folder))
+  end)
+
+  it("counts the words of all files below a folder", function()
+    local code, out, err = run("word_count.lua", { "-n", "4", folder })
+    assert.equal("     1003  the\n     1001  and\n     1000  rest\n        1  cat\n", out, err)
+    assert.matches("^3009 words, 8 different, in 3 files %(0%.0 MB; skipped: 1 binary, 0 unreadable%)", err)
+    assert.equal(0, code)
+  end)
+
+  it("counts single files, and reports what it cannot read", function()
+    local code, out, err = run("word_count.lua", { folder .. "/one.txt", folder .. "/nowhere" })
+    shows(out, "        3  the\n", err)
+    shows(out, "        1  isn't\n", err)
+    shows(err, folder .. "/nowhere: No such file or directory\n")
+    assert.equal(1, code)
+  end)
+
+  it("counts what find and grep count", function()
+    local code, out, err = run("word_count.lua", { "-n", "1000000", "src" })
+    assert.equal(0, code, err)
+    local mine = {}
+    for count, word in out:gmatch " *(%d+)  ([^\n]+)\n" do mine[word] = tonumber(count) end
+    local pipe = io.popen("find src -type f -exec cat {} + | LC_ALL=C tr A-Z a-z"
+      .. " | LC_ALL=C grep -aoE \"[a-z][a-z']*\" | LC_ALL=C sort | LC_ALL=C uniq -c")
+    local checked = 0
+    for line in pipe:lines() do
+      local count, word = line:match "^ *(%d+) ([a-z']+)$"
+      if word and #word > 6 then
+        checked = checked + 1
+        assert.equal(tonumber(count), mine[word], word)
+      end
+    end
+    pipe:close()
+    assert.is_true(checked > 100)
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { {}, { "-n", "0", "src" }, { "-n", "many", "src" }, { "-n" } } do
+      local code, out, err = run("word_count.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: word_count.lua ", err)
+    end
+  end)
+end)
+
+-- A server on a free port of 127.0.0.1 that prints its port. It answers /slow after a second, without keeping others
+-- waiting, ends at /quit, and after two minutes by itself.
+local server_text = [[
+local socket = require "socket"
+local server = assert(socket.bind("127.0.0.1", 0, 1000))
+server:settimeout(0)
+print((select(2, server:getsockname())))
+io.stdout:flush()
+local open, due, started = { server }, {}, socket.gettime()
+local function answer(client, status, body)
+  client:settimeout(10)
+  client:send(("HTTP/1.0 %s\r\nContent-Length: %d\r\n\r\n%s"):format(status, #body, body))
+  client:close()
+end
+local function request(client)
+  client:settimeout(1)
+  local path = (client:receive "*l" or ""):match "^GET (%S+)"
+  repeat local line = client:receive "*l" until not line or line == ""
+  if path == "/quit" then answer(client, "200 OK", "") os.exit(0) end
+  if path == "/slow" then
+    due[#due + 1] = { at = socket.gettime() + 1, client = client }
+  elseif path == "/missing" then
+    answer(client, "404 Not Found", "no")
+  else
+    answer(client, "200 OK", path or "")
+  end
+end
+while socket.gettime() - started < 120 do
+  for _, ready in ipairs((socket.select(open, nil, due[1] and 0.01 or 1))) do
+    if ready == server then
+      local client = server:accept()
+      while client do
+        open[#open + 1] = client
+        client = server:accept()
+      end
+    else
+      for i = #open, 2, -1 do if open[i] == ready then table.remove(open, i) end end
+      request(ready)
+    end
+  end
+  while due[1] and due[1].at <= socket.gettime() do answer(table.remove(due, 1).client, "200 OK", "slow") end
+end
+]]
+
+describe("scripts/http_check.lua", function()
+  local has_socket = pcall(require, "socket.http")
+  local script, pipe, base
+
+  setup(function()
+    if not has_socket then return end
+    script = os.tmpname()
+    write_all(script, server_text)
+    pipe = io.popen(host .. " " .. script)
+    base = ("http://127.0.0.1:%d"):format(pipe:read "n")
+  end)
+
+  teardown(function()
+    if not pipe then return end
+    require("socket.http").request(base .. "/quit")
+    pipe:close()
+    os.remove(script)
+  end)
+
+  local function check(title, body)
+    it(title, function()
+      if not has_socket then return pending "LuaSocket is not installed" end
+      body()
+    end)
+  end
+
+  check("shows status, size and URL in the order of the URLs", function()
+    local code, out, err = run("http_check.lua", { base .. "/slow", base .. "/a", base .. "/missing", base .. "/bc" })
+    local port = base:match "%d+$"
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do
+      local status, size, path = line:match("^(%d+) +%d+ ms +(%d+) bytes  http://127.0.0.1:" .. port .. "(%S+)$")
+      lines[#lines + 1] = ("%s %s %s"):format(status, size, path)
+    end
+    assert.same({ "200 4 /slow", "200 2 /a", "404 2 /missing", "200 3 /bc" }, lines, out .. err)
+    shows(err, "4 asked, 1 in trouble\n")
+    assert.equal(1, code)
+  end)
+
+  check("asks 50 slow URLs at the same time, read from its input", function()
+    local code, out, err
+    local time = seconds(function() code, out, err = run("http_check.lua", {}, (base .. "/slow\n"):rep(50)) end)
+    assert.equal(0, code, out .. err)
+    shows(err, "50 asked, 0 in trouble\n")
+    local _, count = out:gsub("200 ", "")
+    assert.equal(50, count)
+    assert.is_true(time < 10, ("took %.1f s"):format(time)) -- one after the other: 50 s
+  end)
+
+  check("reports what cannot be reached", function()
+    local listener = assert(require("socket").bind("127.0.0.1", 0))
+    local _, port = listener:getsockname()
+    listener:close() -- a port that nobody listens on
+    local code, out, err = run("http_check.lua", { ("http://127.0.0.1:%d/"):format(port), base .. "/x" })
+    assert.equal(1, code, err)
+    shows(out, "connection refused  http://127.0.0.1:" .. port)
+    shows(out, "200 ")
+  end)
+
+  check("gives up on a server that does not answer in time", function()
+    local code, out, err = run("http_check.lua", { "-t", "0.2", base .. "/slow" })
+    assert.equal(1, code, err)
+    shows(out, "timeout  http://127.0.0.1:")
+  end)
+
+  check("says how it is used", function()
+    for _, arguments in ipairs { { "-t" }, { "-t", "0" }, { "-x" } } do
+      local code, out, err = run("http_check.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: http_check.lua ", err)
+    end
+  end)
+end)
