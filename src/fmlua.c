@@ -1,0 +1,358 @@
+/* fmlua.c - the host: runs Lua scripts like `lua`, with fast_map built in.
+   Level 9: everything. */
+#include "config.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "core.h"
+#include "embedded.h"
+#include "repl.h"
+
+#define INIT             "LUA_INIT"
+#define INIT_5_4         INIT "_5_4"
+#define EXIT_INTERRUPTED 130 /* what shells report for a program that Ctrl-C ended */
+
+enum action { RUN, SHOW_HELP, SHOW_VERSION, MISUSE };
+
+struct command {
+  enum action action;
+  int script; /* index in argv of the script; of the wrong option after MISUSE; argc when there is none */
+  int interactive, version, execute, no_environment;
+};
+
+static const char *program = "fmlua";
+
+static const char help_text[] =
+    "usage: fmlua [options] [script [arguments]]\n"
+    "\n"
+    "Runs Lua 5.4 scripts like `lua`, with fast_map built in: a parallel map that runs\n"
+    "a function over many tasks on all cores, and hands out the results in order.\n"
+    "\n"
+    "Options:\n"
+    "  -e stat    execute string 'stat'\n"
+    "  -i         enter interactive mode after executing 'script'\n"
+    "  -l mod     require library 'mod' into global 'mod'\n"
+    "  -l g=mod   require library 'mod' into global 'g'\n"
+    "  -v         show version information\n"
+    "  -E         ignore environment variables\n"
+    "  -W         turn warnings on\n"
+    "  --         stop handling options\n"
+    "  -          stop handling options and execute stdin\n"
+    "  --help     show this help\n"
+    "  --version  show the versions of fast_map and Lua\n"
+    "\n"
+    "Without a script: interactive mode on a terminal, else the script is stdin.\n"
+    "Environment: LUA_PATH, LUA_CPATH, LUA_INIT as for `lua`; FMLUA_HISTORY (a file).\n"
+    "\n"
+    "Examples:\n"
+    "  -- results come as soon as they are there, in the order of the tasks\n"
+    "  for i, size in fast_map(function(name) return #io.open(name):read('a') end, arg) do\n"
+    "    print(arg[i], size)\n"
+    "  end\n"
+    "\n"
+    "  -- or by callback, while the script goes on\n"
+    "  local t = fast_map_async(fetch, urls, {on_result = print, threads_limit = 100})\n"
+    "  t:join()\n";
+
+/*
+** The command line
+*/
+
+static int is_bare(const char *option) {
+  return option[2] == '\0';
+}
+
+/* `--`, `--help`, `--version` and nothing else. */
+static void read_long(struct command *c, const char *option) {
+  if (is_bare(option))
+    c->script++;
+  else if (strcmp(option, "--help") == 0)
+    c->action = SHOW_HELP;
+  else if (strcmp(option, "--version") == 0)
+    c->action = SHOW_VERSION;
+  else
+    c->action = MISUSE;
+}
+
+/* Whether argv[c->script] is an option like others; else reading stops there. */
+static int read_option(struct command *c, char **argv) {
+  const char *option = argv[c->script];
+  if (option[0] != '-' || option[1] == '\0')
+    return 0;
+  switch (option[1]) {
+  case '-':
+    read_long(c, option);
+    return 0;
+  case 'e':
+  case 'l':
+    if (option[1] == 'e')
+      c->execute = 1;
+    if (is_bare(option) && (argv[c->script + 1] == NULL || argv[c->script + 1][0] == '-'))
+      c->action = MISUSE;
+    else if (is_bare(option))
+      c->script++;
+    return c->action == RUN;
+  case 'i':
+    c->interactive = 1;
+    c->version = 1;
+    break;
+  case 'v':
+    c->version = 1;
+    break;
+  case 'E':
+    c->no_environment = 1;
+    break;
+  case 'W':
+    break;
+  default:
+    c->action = MISUSE;
+  }
+  if (!is_bare(option))
+    c->action = MISUSE;
+  return c->action == RUN;
+}
+
+static void read_command(struct command *c, char **argv) {
+  *c = (struct command){.action = RUN, .script = argv[0] != NULL ? 1 : 0};
+  while (argv[c->script] != NULL && read_option(c, argv))
+    c->script++;
+}
+
+static void show_misuse(const char *option) {
+  fprintf(stderr, "%s: ", program);
+  if (option[1] == 'e' || option[1] == 'l')
+    fprintf(stderr, "'%s' needs argument\n", option);
+  else
+    fprintf(stderr, "unrecognized option '%s'\n", option);
+  fprintf(stderr, "%s", help_text);
+}
+
+static void show_version(void) {
+  printf("%s\n", LUA_COPYRIGHT);
+  fflush(stdout);
+}
+
+/*
+** The state
+*/
+
+/* [-0, +1, e] Loader of the embedded module named by its first argument; no upvalues, so that it can travel
+   to a task by its address. */
+static int load_embedded(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  const struct embedded *e = embedded_modules;
+  while (e->module != NULL && strcmp(e->module, name) != 0)
+    e++;
+  if (e->module == NULL)
+    return luaL_error(L, "fmlua holds no module '%s'", name);
+  if (luaL_loadbufferx(L, (const char *)e->bytes, e->size, name, "b") != LUA_OK)
+    return lua_error(L);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+/* [-0, +0, m] */
+static void preload_modules(lua_State *L) {
+  const struct embedded *e;
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (e = embedded_modules; e->module != NULL; e++) {
+    lua_pushcfunction(L, load_embedded);
+    lua_setfield(L, -2, e->module);
+  }
+  lua_pushcfunction(L, luaopen_fast_map_core);
+  lua_setfield(L, -2, "fast_map.core");
+  lua_pop(L, 1);
+}
+
+/* [-0, +0, e] The globals fast_map and fast_map_async. */
+static void define_globals(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "fast_map");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "fast_map_async");
+  lua_setglobal(L, "fast_map_async");
+  lua_setglobal(L, "fast_map");
+}
+
+/* [-0, +0, m] The global `arg`: the script at 0, its arguments from 1, what stands before it below 0. */
+static void define_arg(lua_State *L, char **argv, int count, int script) {
+  int i;
+  if (script == count)
+    script = 0; /* no script: 0 is the program itself */
+  lua_createtable(L, count - script, script + 1);
+  for (i = 0; i < count; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/*
+** What the command line asks for, in its order
+*/
+
+static int run_file(lua_State *L, const char *name) {
+  return call_chunk(L, luaL_loadfile(L, name));
+}
+
+static int run_text(lua_State *L, const char *text, const char *name) {
+  return call_chunk(L, luaL_loadbuffer(L, text, strlen(text), name));
+}
+
+/* [-0, +0, e] `mod` or `global=mod`. */
+static int run_library(lua_State *L, const char *option) {
+  const char *equals = strchr(option, '=');
+  const char *module = equals != NULL ? equals + 1 : option;
+  int status;
+  lua_pushlstring(L, option, equals != NULL ? (size_t)(equals - option) : strlen(option));
+  lua_getglobal(L, "require");
+  lua_pushstring(L, module);
+  status = call_run(L, 1, 1);
+  if (status == LUA_OK)
+    lua_setglobal(L, lua_tostring(L, -2));
+  call_report(L, status);
+  lua_pop(L, 1);
+  return status;
+}
+
+static int run_init(lua_State *L) {
+  const char *name = "=" INIT_5_4;
+  const char *text = getenv(name + 1);
+  if (text == NULL) {
+    name = "=" INIT;
+    text = getenv(name + 1);
+  }
+  if (text == NULL)
+    return LUA_OK;
+  return text[0] == '@' ? run_file(L, text + 1) : run_text(L, text, name);
+}
+
+/* [-0, +0, e] The options -e, -l and -W among the first `end` arguments; ends with the first that fails. */
+static int run_options(lua_State *L, char **argv, int end) {
+  int i, status = LUA_OK;
+  for (i = 1; i < end && status == LUA_OK; i++) {
+    int option = argv[i][1];
+    if (option == 'W')
+      lua_warning(L, "@on", 0);
+    if (option == 'e' || option == 'l') {
+      const char *text = is_bare(argv[i]) ? argv[++i] : argv[i] + 2;
+      status = option == 'e' ? run_text(L, text, "=(command line)") : run_library(L, text);
+    }
+  }
+  return status;
+}
+
+/* [-0, +n, e] Pushes what the script gets: `arg` may have been changed by the options. */
+static int push_arguments(lua_State *L) {
+  int i, count;
+  if (lua_getglobal(L, "arg") != LUA_TTABLE)
+    luaL_error(L, "'arg' is not a table");
+  count = (int)luaL_len(L, -1);
+  luaL_checkstack(L, count + 3, "too many arguments to script");
+  for (i = 1; i <= count; i++)
+    lua_rawgeti(L, -i, i);
+  lua_remove(L, -i);
+  return count;
+}
+
+/* [-0, +0, e] `-` is stdin, unless it follows `--`. */
+static int run_script(lua_State *L, char **argv) {
+  const char *name = argv[0];
+  int status;
+  if (strcmp(name, "-") == 0 && strcmp(argv[-1], "--") != 0)
+    name = NULL;
+  status = luaL_loadfile(L, name);
+  if (status == LUA_OK)
+    status = call_run(L, push_arguments(L), 0);
+  return call_report(L, status);
+}
+
+/* [-0, +0, e] Without a script: the user, or the script that comes through stdin. `lua` hides that script's failure
+   from its exit code; here it counts. */
+static int run_stdin(lua_State *L) {
+  if (!isatty(STDIN_FILENO))
+    return run_file(L, NULL);
+  show_version();
+  repl_run(L, program);
+  return LUA_OK;
+}
+
+/* [-2, +1, e] Runs all of it; returns whether it went well. */
+static int run(lua_State *L) {
+  int count = (int)lua_tointeger(L, 1);
+  char **argv = lua_touserdata(L, 2);
+  struct command c;
+  read_command(&c, argv);
+  if (c.version)
+    show_version();
+  if (c.no_environment) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* loadlib.c looks for it */
+  }
+  luaL_checkversion(L);
+  luaL_openlibs(L);
+  preload_modules(L);
+  define_arg(L, argv, count, c.script);
+  define_globals(L);
+  lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
+  if (!c.no_environment && run_init(L) != LUA_OK)
+    return 0;
+  if (run_options(L, argv, c.script) != LUA_OK)
+    return 0;
+  if (c.script < count && run_script(L, argv + c.script) != LUA_OK)
+    return 0;
+  if (c.interactive)
+    repl_run(L, program);
+  else if (c.script == count && !c.execute && !c.version && run_stdin(L) != LUA_OK)
+    return 0;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Shows what needs no Lua state. Returns whether that was all. */
+static int answer(char **argv, int *exit_code) {
+  struct command c;
+  read_command(&c, argv);
+  *exit_code = c.action == MISUSE ? EXIT_FAILURE : EXIT_SUCCESS;
+  if (c.action == MISUSE)
+    show_misuse(argv[c.script]);
+  if (c.action == SHOW_HELP)
+    fputs(help_text, stdout);
+  if (c.action == SHOW_VERSION)
+    printf("fmlua %s (fast_map)\n%s\n", PACKAGE_VERSION, LUA_COPYRIGHT);
+  return c.action != RUN;
+}
+
+int main(int argc, char **argv) {
+  int status, good, exit_code;
+  lua_State *L;
+  if (argv[0] != NULL && argv[0][0] != '\0')
+    program = argv[0];
+  call_name(program);
+  if (answer(argv, &exit_code))
+    return exit_code;
+  L = luaL_newstate();
+  if (L == NULL) {
+    call_message("cannot create state: not enough memory");
+    return EXIT_FAILURE;
+  }
+  lua_pushcfunction(L, run);
+  lua_pushinteger(L, argc);
+  lua_pushlightuserdata(L, argv);
+  status = lua_pcall(L, 2, 1, 0);
+  good = lua_toboolean(L, -1);
+  call_report(L, status);
+  lua_close(L);
+  if (good && status == LUA_OK)
+    return EXIT_SUCCESS;
+  return call_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
+}

@@ -1,0 +1,314 @@
+/* state_test.c - a script's state, frozen in this very process, and threads that fill theirs from it.
+   Each case is a chunk of Lua that returns the function; every thread runs it as its task and compares the answer. */
+#include "config.h"
+#include "state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "snapshot.h"
+
+#define THREADS 4
+#define TASKS   3 /* a thread */
+
+static int test_count, fail_count;
+
+static void check(int ok, const char *title, const char *detail) {
+  printf("%sok %d - %s\n", ok ? "" : "not ", ++test_count, title);
+  if (!ok) {
+    printf("# %s\n", detail);
+    fail_count++;
+  }
+  fflush(stdout);
+}
+
+/* A port that hands out `left` tasks with the index as the only argument, and keeps the last answer as text. */
+struct feed {
+  struct port port;
+  uint64_t index;
+  int left;
+  struct buffer bytes;
+  enum verdict verdict; /* the worst */
+  char text[2000];
+};
+
+static enum status take(struct port *port, struct job *job) {
+  struct feed *f = (struct feed *)port;
+  if (f->left-- <= 0)
+    return STATUS_CLOSED;
+  job->index = ++f->index;
+  job->attempt = 1;
+  job->bytes = f->bytes.bytes;
+  job->size = f->bytes.size;
+  return STATUS_OK;
+}
+
+static void reply(struct port *port, const struct job *job, enum verdict verdict,
+                  const struct buffer *bytes) {
+  struct feed *f = (struct feed *)port;
+  lua_State *L = luaL_newstate();
+  int count;
+  (void)job;
+  if (verdict > f->verdict || f->text[0] == '\0') {
+    f->verdict = verdict;
+    if (codec_decode(L, bytes->bytes, bytes->size, NULL, &count) == STATUS_OK && count > 0)
+      snprintf(f->text, sizeof f->text, "%s", luaL_tolstring(L, 1, NULL));
+    else
+      snprintf(f->text, sizeof f->text, "(no value)");
+  }
+  lua_close(L);
+}
+
+static void feed_init(struct feed *f, int tasks) {
+  lua_State *L = luaL_newstate();
+  *f = (struct feed){.port = {take, reply}, .left = tasks};
+  lua_pushinteger(L, 7);
+  codec_encode(L, 1, 1, &f->bytes, NULL, NULL);
+  lua_close(L);
+}
+
+struct run {
+  struct snapshot *snapshot;
+  struct state_options options;
+  struct feed feed;
+  enum status status;
+};
+
+static void *run_thread(void *data) {
+  struct run *r = data;
+  struct state *state;
+  if ((r->status = state_open(&state, r->snapshot, &r->options)) == STATUS_OK)
+    r->status = state_serve(state, &r->feed.port);
+  state_close(&state);
+  return NULL;
+}
+
+/* Runs the function that the chunk returns in `threads` threads. Fills text with the answer of the first that differs. */
+static enum verdict run_script(const char *chunk, int threads, const char *expected, char text[2000]) {
+  lua_State *L = luaL_newstate();
+  struct run *runs = calloc((size_t)threads, sizeof *runs);
+  pthread_t *ids = calloc((size_t)threads, sizeof *ids);
+  struct snapshot *snapshot;
+  enum verdict verdict = VERDICT_DONE;
+  luaL_openlibs(L);
+  if (luaL_loadbuffer(L, chunk, strlen(chunk), "=script") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
+    snprintf(text, 2000, "%s", lua_tostring(L, -1));
+    return VERDICT_FATAL;
+  }
+  snapshot_take(L, -1, &snapshot);
+  if (snapshot_freeze(snapshot) != STATUS_OK)
+    return VERDICT_FATAL;
+  for (int i = 0; i < threads; i++) {
+    runs[i].snapshot = snapshot;
+    runs[i].options.seed = (uint64_t)i + 1;
+    feed_init(&runs[i].feed, TASKS);
+    pthread_create(&ids[i], NULL, run_thread, &runs[i]);
+  }
+  for (int i = 0; i < threads; i++)
+    pthread_join(ids[i], NULL);
+  snprintf(text, 2000, "%s", runs[0].feed.text);
+  verdict = runs[0].feed.verdict;
+  for (int i = 0; i < threads; i++) {
+    if (strcmp(runs[i].feed.text, expected) != 0) {
+      snprintf(text, 2000, "%s", runs[i].feed.text);
+      verdict = runs[i].feed.verdict;
+    }
+    buffer_release(&runs[i].feed.bytes);
+  }
+  lua_close(L);
+  free(runs);
+  free(ids);
+  return verdict;
+}
+
+static void answers(const char *title, const char *chunk, const char *expected) {
+  char text[2000], detail[5000];
+  enum verdict verdict = run_script(chunk, THREADS, expected, text);
+  snprintf(detail, sizeof detail, "verdict %d, answer %s, expected %s", verdict, text, expected);
+  check(verdict == VERDICT_DONE && strcmp(text, expected) == 0, title, detail);
+}
+
+static void fails(const char *title, const char *chunk, enum verdict expected, const char *part) {
+  char text[2000], detail[5000];
+  enum verdict verdict = run_script(chunk, THREADS, "", text);
+  snprintf(detail, sizeof detail, "verdict %d, answer %s, expected %s", verdict, text, part);
+  check(verdict == expected && strstr(text, part) != NULL, title, detail);
+}
+
+static void test_upvalues(void) {
+  answers("a function without upvalues runs", "return function(x) return x + 1 end", "8");
+  answers("plain upvalues travel",
+          "local a, b, c = 1, 'two', 3.5 return function(x) return a .. b .. c .. x end", "1two3.57");
+  answers("tables travel with cycles and shared parts",
+          "local t = {1, 2, x = {y = {}}} t.self = t t.also = t.x "
+          "return function() return tostring(t.self == t and t.also == t.x and t[2] == 2 and #t == 2) end",
+          "true");
+  answers("two closures share an upvalue",
+          "local n = 0 local function inc() n = n + 1 end local function get() return n end "
+          "return function() n = 0 inc() inc() return get() end",
+          "2");
+  answers("local functions call themselves and each other",
+          "local even, odd function even(n) return n == 0 or odd(n - 1) end function odd(n) return n ~= 0 "
+          "and even(n - 1) end "
+          "return function() return tostring(even(10)) .. tostring(odd(10)) end",
+          "truefalse");
+  answers("a list of 100,000 nodes travels",
+          "local l for i = 1, 100000 do l = {next = l, i = i} end "
+          "return function() local n, p = 0, l while p do n = n + 1 p = p.next end return n end",
+          "100000");
+  answers(
+      "a custom _ENV travels",
+      "local print = print local _ENV = {y = 5, s = _G.tostring} return function() z = y + 1 return s(z) end",
+      "6");
+  answers("constants and to-be-closed variables travel",
+          "local k <const> = {9} local c <close> = setmetatable({v = 3}, {__close = function() end}) "
+          "return function() return k[1] + c.v end",
+          "12");
+  answers("functions from text and from string.dump travel",
+          "local g = load('local a = ... return function() return 4 + #tostring(a) end')(nil) "
+          "local h = load(string.dump(function() return 5 end)) return function() return g() + h() end",
+          "12");
+  answers("vararg functions travel",
+          "local function v(...) return select('#', ...) end return function() return v(nil, nil) end", "2");
+}
+
+static void test_globals(void) {
+  answers("globals come when they are named",
+          "function add(a, b) return a + b end k = 5 return function(x) return add(x, k) end", "12");
+  answers("globals come through _G and in loaded text",
+          "value = 3 return function() return _G['val' .. 'ue'] + load('return value')() end", "6");
+  answers("an assigned global stays in the thread and nil hides the script's",
+          "a, b = 1, 2 return function() a = nil b = 5 local r = tostring(a) .. b a, b = 1, 2 return r end",
+          "nil5");
+  answers("next and pairs see all globals",
+          "g1 = 1 return function() local seen = {} for k in pairs(_G) do seen[k] = true end "
+          "return tostring(seen.g1 and seen.print and seen.string and rawget(_G, 'g1') == 1) end",
+          "true");
+  answers("strings have their methods and do arithmetic",
+          "return function() return ('x'):upper() .. ('10' + 1) .. #('a'):rep(3) end", "X113");
+  answers(
+      "the library table is one however it is reached",
+      "local s = string return function() return tostring(getmetatable('').__index == s and s == string and "
+      "require('string') == s and package.loaded.string == s) end",
+      "true");
+  answers("functions added to the libraries travel",
+          "function string.trim(s) return (s:gsub('^%s+', '')) end function math.twice(x) return 2 * x end "
+          "function io.nothing() return 'n' end os.gone = 1 "
+          "return function() return ('  a'):trim() .. math.twice(4) .. io.nothing() .. os.gone end",
+          "a8n1");
+  answers("functions taken away from the libraries are gone",
+          "math.sin = nil io.popen = nil return function() return tostring(math.sin) .. tostring(io.popen) "
+          ".. math.floor(2.5) end",
+          "nilnil2");
+  answers("replaced functions travel",
+          "function print(x) return 'mine' .. x end return function(x) return print(x) end", "mine7");
+  answers("a strict _G is strict in tasks",
+          "known = 1 setmetatable(_G, {__newindex = function(t, k) error('assign ' .. k, 2) end, "
+          "__index = function(t, k) error('undefined ' .. k, 2) end}) "
+          "return function() local a, e = pcall(function() return unknown end) known = 2 "
+          "local b, e2 = pcall(function() fresh = 1 end) local r = known known = 1 "
+          "return tostring(a) .. e .. tostring(b) .. e2 .. r end",
+          "falsescript:1: undefined unknownfalsescript:1: assign fresh2");
+  answers("math.random works and differs from the script's",
+          "return function() return math.type(math.random(100)) end", "integer");
+  answers("a metatable of strings that the script changed is kept",
+          "getmetatable('').__call = function(s, n) return s .. n end return function() return ('a')(1) .. "
+          "('x'):upper() end",
+          "a1X");
+}
+
+static void test_modules(void) {
+  answers(
+      "a Lua module keeps its state, captured or required",
+      "package.preload.config = function() return {level = 1} end local config = require 'config' "
+      "config.level = 3 "
+      "return function() local again = require 'config' return again.level .. tostring(again == config) end",
+      "3true");
+  answers("a module from package.preload is loaded in the task",
+          "package.preload.later = function(name) return {name = name} end return function() return "
+          "require('later').name end",
+          "later");
+  answers("package.path and package.searchers are the script's",
+          "package.path = '/nowhere/?.lua' table.insert(package.searchers, 2, function(n) return function() "
+          "return {n} end, 'x' end) "
+          "return function() return package.path .. require('some')[1] .. #package.searchers end",
+          "/nowhere/?.luasome5");
+  answers("a module that is loaded again is a new one",
+          "package.preload.m = function() return {} end local m = require 'm' "
+          "return function() package.loaded.m = nil local r = tostring(require 'm' ~= m) package.loaded.m = "
+          "m return r end",
+          "true");
+}
+
+static void test_objects(void) {
+  answers("metatables, methods and __index chains travel",
+          "local A = {} A.__index = A function A:name() return 'A' .. self.n end local B = setmetatable({}, "
+          "A) B.__index = B "
+          "local o = setmetatable({n = 1}, B) return function() return o:name() .. tostring(getmetatable(o) "
+          "== B) end",
+          "A1true");
+  answers("weak tables stay weak",
+          "local cache = setmetatable({}, {__mode = 'k'}) return function() cache[{}] = 1 collectgarbage() "
+          "collectgarbage() "
+          "return tostring(next(cache)) end",
+          "nil");
+  answers("finalizers of the script's objects do not run in a thread",
+          "local log = {} local o = setmetatable({}, {__gc = function() log[1] = 'x' end}) "
+          "return function() local p = o o = nil p = nil collectgarbage() return #log end",
+          "0");
+  answers("finalizers of a task's objects run, also in the middle of a copy",
+          "big = {} for i = 1, 2000 do big[i] = {i} end count = 0 "
+          "return function() for i = 1, 100 do setmetatable({}, {__gc = function() count = count + #big "
+          "end}) end "
+          "local n = #big collectgarbage() return tostring(n == 2000 and count > 0) end",
+          "true");
+  answers("io.stdout and its like are the thread's own",
+          "local out = io.stdout return function() return tostring(out == io.stdout) .. io.type(out) end",
+          "truefile");
+  answers("an open file travels",
+          "local f = assert(io.tmpfile()) f:write('hello') f:seek('set') local b = f:read(2) "
+          "return function() f:write('') return io.type(f) end",
+          "file");
+}
+
+static void test_placeholders(void) {
+  answers("what cannot travel harms nobody who does not use it",
+          "local t = {co = coroutine.create(print), x = 5} return function() return t.x end", "5");
+  fails("a coroutine fails with its path when it is used",
+        "local db = {co = coroutine.create(print)} return function() return db.co.x end", VERDICT_ERROR,
+        "upvalue 'db'.co of function at script:1 is a coroutine, which cannot travel to a task: open it in "
+        "the task");
+  fails("a C closure of nowhere fails with its path",
+        "local t = {a = {string.gmatch('a b', '%a')}} return function() return t.a[1]() end", VERDICT_ERROR,
+        "upvalue 't'.a[1] of function at script:1 is a C function");
+}
+
+static void test_errors(void) {
+  fails("an error shows the script's line", "return function()\nerror('oops') end", VERDICT_ERROR,
+        "script:2: oops");
+  fails("os.exit is an error", "return function() os.exit(3) end", VERDICT_ERROR,
+        "os.exit(3) called in a task");
+  fails("yielding is explained", "return function() coroutine.yield() end", VERDICT_ERROR,
+        "a task is no coroutine");
+  fails("a result that cannot travel is an error", "return function() return coroutine.create(print) end",
+        VERDICT_TRANSFER, "coroutine");
+  fails("a stack overflow is an error",
+        "local function r() return 1 + r() end return function() return r() end", VERDICT_ERROR,
+        "stack overflow");
+}
+
+int main(void) {
+  test_upvalues();
+  test_globals();
+  test_modules();
+  test_objects();
+  test_placeholders();
+  test_errors();
+  printf("1..%d\n", test_count);
+  return fail_count != 0;
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# layers.sh - checks that each file of src/ includes only files below its level, and that those between the two
+# Lua ends never reach lua.h. Writes TAP.
+set -u
+cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
+
+# From the bottom to the top: level, then its files. A file includes headers of lower levels, and of its own level only
+# those of its own group: `|` parts groups that never include each other.
+levels='
+0 status clock cpus embed embedded editor
+1 buffer | blocking | ring | doorbell | addresses | pace
+2 port message window link | crew | codec encode decode
+3 transport | snapshot frozen library place placeholder stand_in files modules globals copying import origin state
+4 transport_fork
+5 pool | team worker | notice
+6 map core
+7 call
+8 repl
+9 fmlua'
+
+# These may reach lua.h. All others move bytes that they never read.
+lua_files='embed codec encode decode snapshot frozen library place placeholder stand_in files modules globals copying import origin
+  state notice map core call repl fmlua'
+
+ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
+  function report(good, title, why) {
+    printf "%s %d - %s\n", good ? "ok" : "not ok", ++count, title
+    if (!good) print "# " why
+  }
+  function noun(file) { sub(/\.[ch]$/, "", file); return file }
+  BEGIN {
+    line_count = split(levels, line, "\n")
+    for (i = 1; i <= line_count; i++) {
+      word_count = split(line[i], word, " ")
+      group = 1
+      for (j = 2; j <= word_count; j++) {
+        if (word[j] == "|") { group++; continue }
+        level[word[j]] = word[1]; groups[word[j]] = group
+      }
+    }
+    word_count = split(lua_files, word, " ")
+    for (i = 1; i <= word_count; i++) may_lua[word[i]] = 1
+  }
+  FNR == 1 { files[++file_count] = FILENAME }
+  /^ *# *include *</ {
+    name = $0; sub(/^[^<]*</, "", name); sub(/>.*/, "", name)
+    if (name ~ /^(lua|lauxlib|lualib)\.h$/) lua[FILENAME] = 1
+  }
+  /^ *# *include *"/ {
+    name = $0; sub(/^[^"]*"/, "", name); sub(/".*/, "", name)
+    if (name != "config.h") includes[FILENAME] = includes[FILENAME] " " name
+    if (FILENAME ~ /\.c$/ && !(FILENAME in first)) first[FILENAME] = name
+  }
+  FILENAME ~ /\.h$/ && /Level [0-9]/ && !(FILENAME in stated) {
+    name = $0; sub(/.*Level /, "", name); sub(/[^0-9].*/, "", name); stated[FILENAME] = name
+  }
+  function below(upper, lower) {
+    if (level[lower] != level[upper]) return level[lower] + 0 < level[upper] + 0
+    return groups[lower] == groups[upper]
+  }
+  function reaches_lua(file,   names, n, i) {
+    if (file in lua) return 1
+    if (file in seen) return 0
+    seen[file] = 1
+    n = split(includes[file], names, " ")
+    for (i = 1; i <= n; i++) if (reaches_lua(names[i])) { via = names[i]; return 1 }
+    return 0
+  }
+  END {
+    for (f = 1; f <= file_count; f++) {
+      file = files[f]; me = noun(file)
+      report(me in level, file " has a level in tests/layers.sh", "add it to the table there")
+      if (!(me in level)) continue
+      bad = ""
+      n = split(includes[file], names, " ")
+      for (i = 1; i <= n; i++)
+        if (!(noun(names[i]) in level) || !below(me, noun(names[i]))) bad = bad " " names[i]
+      report(bad == "", file " includes only lower levels", "it includes" bad)
+      if (file ~ /\.c$/)
+        report(first[file] == "config.h", file " includes config.h first", "it starts with " first[file])
+      else
+        report(stated[file] == level[me], file " states its level", \
+               "it says " (file in stated ? stated[file] : "nothing") ", the table says " level[me])
+      if (!(me in may_lua)) {
+        split("", seen); via = ""
+        report(!reaches_lua(file), file " does not reach lua.h", "through " via)
+      }
+    }
+    printf "1..%d\n", count
+  }'
