@@ -139,7 +139,8 @@ static void fill_function(struct copy *c) {
 static int keeps(lua_State *V, lua_State *L) {
   lua_CFunction original = lua_tocfunction(V, -1), copy = lua_tocfunction(L, -1);
   if (original != NULL && copy != NULL)
-    return original == copy || (library_find(original) != NULL && library_find(original) == library_find(copy));
+    return original == copy ||
+           (library_find(original) != NULL && library_find(original) == library_find(copy));
   return lua_type(V, -1) == LUA_TUSERDATA && lua_type(L, -1) == LUA_TUSERDATA;
 }
 

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define FRESH_NS 50000000 /* how long a worker that has not answered yet counts as just starting */
+#define FRESH_NS 50000000 /* a worker's first moments */
+#define BRISK_NS 3000000  /* between two answers of a worker that gets on */
 
 static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
@@ -49,6 +50,7 @@ void crew_sent(struct crew *crew, int man) {
 void crew_answered(struct crew *crew, int man) {
   crew->men[man].in_hand--;
   crew->men[man].answered = 1;
+  crew->men[man].last_answer = crew->pace.at;
   crew->men[man].alone = 0;
   pace_result(&crew->pace);
 }
@@ -60,19 +62,25 @@ void crew_pass(struct crew *crew, int64_t now) {
   pace_pass(&crew->pace, now, busy);
 }
 
-static uint64_t fresh_lead(const struct crew *crew) {
-  return crew->task_count > 0 ? 16 + (uint64_t)crew->task_count / 40 : 64;
+/* How far a worker may be ahead of one that is just starting. */
+static uint64_t lead_allowed(const struct crew *crew) {
+  return crew->task_count > 0 ? 16 + (uint64_t)crew->task_count / 50 : 64;
 }
 
-/* A worker that starts a moment later shall not find everything done: until it has answered, others wait for it. */
+/* In its first moments, before it answers or while it answers briskly, a worker counts as just starting. One that is busy
+   with a long task does not: nobody waits for that. */
+static int is_fresh(const struct crew *crew, const struct crewman *m) {
+  int64_t now = crew->pace.at;
+  return m->alive && now - m->started < FRESH_NS && (!m->answered || now - m->last_answer < BRISK_NS);
+}
+
+/* Short maps spread evenly too: a worker that starts a moment later shall not find everything done. */
 static uint64_t lead_limit(const struct crew *crew) {
   uint64_t limit = UINT64_MAX;
   int i;
-  for (i = 0; i < crew->limit; i++) {
-    const struct crewman *m = &crew->men[i];
-    if (m->alive && !m->answered && crew->pace.at - m->started < FRESH_NS)
-      limit = least(limit, m->assigned + fresh_lead(crew));
-  }
+  for (i = 0; i < crew->limit; i++)
+    if (is_fresh(crew, &crew->men[i]))
+      limit = least(limit, crew->men[i].assigned + lead_allowed(crew));
   return limit;
 }
 

@@ -20,6 +20,7 @@ struct crewman {
   uint64_t in_hand;  /* tasks sent and not answered */
   uint64_t assigned; /* tasks sent in this life */
   int64_t started;   /* clock_now() */
+  int64_t last_answer; /* as far as crew_pass told the time */
 };
 
 struct crew {

@@ -25,6 +25,7 @@
 /* What is being written of the object at the frame's slot of the Lua stack, and
  * what lies above it. */
 enum part {
+  PART_NEW,      /* nothing of a table or function yet */
   PART_ARRAY,    /* key, value: of an element 1, 2, 3... */
   PART_PAIRS,    /* key, value */
   PART_KEY,      /* key, value, key: the last is being written */
@@ -287,7 +288,7 @@ static enum status frames_grow(struct encoder *e) {
 }
 
 /* OK NOMEM DEPTH. A frame for the value on top. */
-static inline enum status push(struct encoder *e, enum part part, int named) {
+static inline enum status push(struct encoder *e, int named) {
   struct frame *f;
   if (e->depth == e->depth_most) {
     if (e->depth >= CODEC_DEPTH)
@@ -296,7 +297,7 @@ static inline enum status push(struct encoder *e, enum part part, int named) {
       return STATUS_NOMEM;
   }
   f = &e->frames[e->depth++];
-  f->part = part;
+  f->part = PART_NEW;
   f->named = named;
   f->at = e->b->size;
   f->count = f->done = 0;
@@ -431,9 +432,8 @@ static enum status put_array(struct encoder *e, struct frame *f, int more) {
 
 /* One pass with lua_next: what comes as 1, 2, 3... is the array, the rest are
  * pairs. */
-static enum status begin_table(struct encoder *e) {
+static enum status begin_table(struct encoder *e, struct frame *f) {
   struct buffer *b = e->b;
-  struct frame *f = innermost(e);
   int more;
   lua_pushnil(e->L);
   more = lua_next(e->L, -2);
@@ -451,6 +451,7 @@ static enum status begin_table(struct encoder *e) {
   }
   if (f->count >= TAG_LONG_TABLE - TAG_TABLE)
     put_number(b, (uint64_t)f->count);
+  f->part = PART_ARRAY;
   return put_array(e, f, more);
 }
 
@@ -462,8 +463,7 @@ static enum status enter_table(struct encoder *e, int named) {
     return status == STATUS_AGAIN ? put_seen(e, where) : status;
   if (named && (status = put_reference(e)) != STATUS_TYPE)
     return status;
-  status = push(e, PART_ARRAY, named);
-  return status == STATUS_OK ? begin_table(e) : status;
+  return push(e, named);
 }
 
 static enum status put_globals(struct encoder *e) {
@@ -553,9 +553,8 @@ static enum status put_upvalues(struct encoder *e, struct frame *f) {
   return pop(e);
 }
 
-static enum status begin_function(struct encoder *e) {
+static enum status begin_function(struct encoder *e, struct frame *f) {
   struct buffer *b = e->b;
-  struct frame *f = innermost(e);
   lua_Debug about;
   lua_pushvalue(e->L, -1);
   lua_getinfo(e->L, ">u", &about);
@@ -567,6 +566,7 @@ static enum status begin_function(struct encoder *e) {
   if (put_code(e) != STATUS_OK || reserve(b) != STATUS_OK)
     return STATUS_NOMEM;
   put_number(b, about.nups);
+  f->part = PART_UPVALUES;
   return put_upvalues(e, f);
 }
 
@@ -583,8 +583,7 @@ static enum status enter_object(struct encoder *e) {
   if (status != STATUS_TYPE || !lua_isfunction(e->L, -1) ||
       lua_iscfunction(e->L, -1))
     return status;
-  status = push(e, PART_UPVALUES, 1);
-  return status == STATUS_OK ? begin_function(e) : status;
+  return push(e, 1);
 }
 
 static enum status put_pointer(struct encoder *e) {
@@ -622,6 +621,9 @@ static enum status enter(struct encoder *e, int type, int named) {
 static enum status step(struct encoder *e) {
   struct frame *f = innermost(e);
   switch (f->part) {
+  case PART_NEW:
+    return lua_type(e->L, -1) == LUA_TTABLE ? begin_table(e, f)
+                                            : begin_function(e, f);
   case PART_ARRAY:
     return put_array(e, f, lua_next(e->L, -2));
   case PART_PAIRS:

@@ -23,6 +23,22 @@ const char *files_name(lua_State *L, int idx) {
   return NULL;
 }
 
+int files_push(lua_State *L, const char *name) {
+  int top = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, LUA_IOLIBNAME) == LUA_TTABLE) {
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    if (luaL_testudata(L, -1, LUA_FILEHANDLE) != NULL) {
+      lua_replace(L, top + 1);
+      lua_settop(L, top + 1);
+      return 1;
+    }
+  }
+  lua_settop(L, top);
+  return 0;
+}
+
 /* Closes the handle only: the stream is the script's. */
 static int close_handle(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);

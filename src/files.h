@@ -9,6 +9,9 @@
    returns 1. Closing the handle leaves the stream open for others. */
 int files_copy(struct copy *c);
 
+/* [-0, +1|0, m] In a script's state: pushes its handle of a standard stream. */
+int files_push(lua_State *L, const char *name);
+
 /* The stand-ins for io.popen, io.write and file:write. */
 int files_popen(lua_State *L);
 int files_write(lua_State *L);        /* io.write */

@@ -143,44 +143,41 @@ static void show_version(void) {
 ** The state
 */
 
-/* [-0, +1, e] Loader of the embedded module named by its first argument; no upvalues, so that it can travel
-   to a task by its address. */
-static int load_embedded(lua_State *L) {
-  const char *name = luaL_checkstring(L, 1);
+/* [-0, +1, e] Pushes the function of an embedded file. */
+static void load_embedded(lua_State *L, const char *name) {
   const struct embedded *e = embedded_modules;
   while (e->module != NULL && strcmp(e->module, name) != 0)
     e++;
   if (e->module == NULL)
-    return luaL_error(L, "fmlua holds no module '%s'", name);
+    luaL_error(L, "fmlua holds no module '%s'", name);
   if (luaL_loadbufferx(L, (const char *)e->bytes, e->size, name, "b") != LUA_OK)
-    return lua_error(L);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, 2);
-  lua_call(L, 2, 1);
+    lua_error(L);
+}
+
+/* [-0, +1, e] Runs the embedded module that its first argument names. The loader in package.preload: without upvalues,
+   so that it can travel to a task by its address. */
+static int run_embedded(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  load_embedded(L, name);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 1);
   return 1;
 }
 
-/* [-0, +0, m] */
-static void preload_modules(lua_State *L) {
+/* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua. */
+static void open_fast_map(lua_State *L) {
   const struct embedded *e;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (e = embedded_modules; e->module != NULL; e++) {
-    lua_pushcfunction(L, load_embedded);
+    lua_pushcfunction(L, run_embedded);
     lua_setfield(L, -2, e->module);
   }
   lua_pushcfunction(L, luaopen_fast_map_core);
   lua_setfield(L, -2, "fast_map.core");
   lua_pop(L, 1);
-}
-
-/* [-0, +0, e] The globals fast_map and fast_map_async. */
-static void define_globals(lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "fast_map");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "fast_map_async");
-  lua_setglobal(L, "fast_map_async");
-  lua_setglobal(L, "fast_map");
+  load_embedded(L, "fmlua");
+  lua_pushcfunction(L, run_embedded);
+  lua_call(L, 1, 0);
 }
 
 /* [-0, +0, m] The global `arg`: the script at 0, its arguments from 1, what stands before it below 0. */
@@ -300,9 +297,8 @@ static int run(lua_State *L) {
   }
   luaL_checkversion(L);
   luaL_openlibs(L);
-  preload_modules(L);
+  open_fast_map(L);
   define_arg(L, argv, count, c.script);
-  define_globals(L);
   lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
   if (!c.no_environment && run_init(L) != LUA_OK)
     return 0;

@@ -58,15 +58,15 @@ struct snapshot {
   int string_meta_plain; /* the metatable of strings is as Lua makes it */
   lua_State **idle;      /* views nobody uses, under the lock */
   int idle_count, idle_capacity;
-  int indexed;           /* the following are made under the lock when first needed, then constant */
-  struct addresses modules; /* value -> module; the one that can be opened, when there are several of a value */
-  struct module *module;    /* [1, module_count] */
+  int indexed; /* the following are made under the lock when first needed, then constant */
+  struct addresses
+      modules;           /* value -> module; the one that can be opened, when there are several of a value */
+  struct module *module; /* [1, module_count] */
   int module_count;
-  struct addresses functions; /* function -> module function */
+  struct addresses functions;       /* function -> module function */
   struct module_function *function; /* [1, function_count] */
   int function_count;
   struct origin *origin; /* parent only: origin.c's */
-  struct codec_link link;
 };
 
 /* Any thread. [-, -, -] A view with the slots at its bottom, or NULL without memory. */
@@ -81,7 +81,8 @@ enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const ch
 
 /* Under the lock: add to the index. OK NOMEM */
 enum status frozen_index_module(struct snapshot *s, struct module m);
-enum status frozen_index_function(struct snapshot *s, struct module_function f); /* the view's top is the function */
+enum status frozen_index_function(struct snapshot *s,
+                                  struct module_function f); /* the view's top is the function */
 
 /* The state's own string of these bytes, which lasts; NULL without memory. */
 const char *frozen_string(struct snapshot *s, const char *bytes, size_t size);

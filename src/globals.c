@@ -152,20 +152,19 @@ void globals_complete(lua_State *view, int slot, const char *name, size_t size) 
 /* ------------------------------------------------------------------ the script's own metatable of _G */
 
 /* The handlers are in Lua for their tail calls: the script's handler sees, at each level of the stack, what it sees without us. */
-static const char handlers[] =
-    "local resolve, claim, meta, rawget, rawset, type = ...\n"
-    "return function(t, k)\n"
-    "  local v = resolve(t, k)\n"
-    "  if v ~= nil then return v end\n"
-    "  local h = rawget(meta, '__index')\n"
-    "  if type(h) == 'function' then return h(t, k) end\n"
-    "  if h ~= nil then return h[k] end\n"
-    "end, function(t, k, v)\n"
-    "  if claim(t, k, v) then return end\n"
-    "  local h = rawget(meta, '__newindex')\n"
-    "  if type(h) == 'function' then return h(t, k, v) end\n"
-    "  if h ~= nil then h[k] = v else rawset(t, k, v) end\n"
-    "end\n";
+static const char handlers[] = "local resolve, claim, meta, rawget, rawset, type = ...\n"
+                               "return function(t, k)\n"
+                               "  local v = resolve(t, k)\n"
+                               "  if v ~= nil then return v end\n"
+                               "  local h = rawget(meta, '__index')\n"
+                               "  if type(h) == 'function' then return h(t, k) end\n"
+                               "  if h ~= nil then return h[k] end\n"
+                               "end, function(t, k, v)\n"
+                               "  if claim(t, k, v) then return end\n"
+                               "  local h = rawget(meta, '__newindex')\n"
+                               "  if type(h) == 'function' then return h(t, k, v) end\n"
+                               "  if h ~= nil then h[k] = v else rawset(t, k, v) end\n"
+                               "end\n";
 
 /* (t, k, v) -> whether the script has such a name, so that it is assigned like an existing one */
 static int mirror_claim(lua_State *L) {
@@ -302,7 +301,8 @@ static void copy_strings(struct copy *c) {
   lua_pushliteral(c->L, "__index");
   lua_rawget(c->L, -2);
   if (lua_tocfunction(c->L, -1) == string_index) {
-    if (frozen_field(c->import->snapshot, c->view, FROZEN_LOADED, LUA_STRLIBNAME, sizeof LUA_STRLIBNAME - 1) != STATUS_OK)
+    if (frozen_field(c->import->snapshot, c->view, FROZEN_LOADED, LUA_STRLIBNAME,
+                     sizeof LUA_STRLIBNAME - 1) != STATUS_OK)
       import_no_memory(c->L);
     copy_value(c, &(struct place){.step = STEP_LOADED, .name = LUA_STRLIBNAME});
     lua_setfield(c->L, -3, "__index");

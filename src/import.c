@@ -139,7 +139,8 @@ static void push_copying(struct copy *c, uint32_t entry, enum copying_kind kind)
   copy_room(c, 12);
   I->copying = grow(c->L, I->copying, (uint32_t)I->copying_count, &capacity, sizeof *I->copying);
   I->copying_capacity = (int)capacity;
-  I->copying[I->copying_count++] = (struct copying){.entry = entry, .kind = kind, .object = lua_gettop(c->view), .n = 1};
+  I->copying[I->copying_count++] =
+      (struct copying){.entry = entry, .kind = kind, .object = lua_gettop(c->view), .n = 1};
 }
 
 /* ------------------------------------------------------------------ values */
@@ -289,8 +290,7 @@ static void cut_back(struct import *I) {
   I->busy = 0;
 }
 
-/* [-0, +1, m] Leaves the table of copies on the stack. */
-static void begin(struct copy *c, lua_State *L) {
+void copy_begin(struct copy *c, lua_State *L) {
   struct import *I = import_of(L);
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   if (I->busy)
@@ -312,13 +312,13 @@ static void begin(struct copy *c, lua_State *L) {
   copy_room(c, 12);
 }
 
-static void complete(struct copy *c) {
+void copy_complete(struct copy *c) {
   struct import *I = c->import;
   while (I->copying_count > I->mark.copying_count)
     copying_step(c);
 }
 
-static void finish(struct copy *c) {
+void copy_finish(struct copy *c) {
   struct import *I = c->import;
   lua_remove(c->L, c->objects);
   buffer_reset(&I->code, 0);
@@ -360,38 +360,38 @@ int import_protected(struct copy *c, int args, int results) {
 
 void import_slot(lua_State *L, int slot, enum step root) {
   struct copy c;
-  begin(&c, L);
+  copy_begin(&c, L);
   lua_pushvalue(c.view, slot);
   copy_value(&c, &(struct place){.step = root});
-  complete(&c);
-  finish(&c);
+  copy_complete(&c);
+  copy_finish(&c);
 }
 
 void import_globals_meta(lua_State *L) {
   struct copy c;
   uint32_t globals;
-  begin(&c, L);
+  copy_begin(&c, L);
   lua_pushvalue(c.view, FROZEN_GLOBALS);
   copy_value(&c, &(struct place){.step = STEP_GLOBAL, .name = "_G"});
   lua_pop(L, 1);
   globals = addresses_get(&c.import->known, lua_topointer(c.view, FROZEN_GLOBALS));
   lua_getmetatable(c.view, FROZEN_GLOBALS);
   copy_value(&c, &(struct place){.parent = globals, .step = STEP_META});
-  complete(&c);
-  finish(&c);
+  copy_complete(&c);
+  copy_finish(&c);
 }
 
 void import_rest(lua_State *L, int slot, const char *name) {
   struct copy c;
   uint32_t entry;
-  begin(&c, L);
+  copy_begin(&c, L);
   if (frozen_field(c.import->snapshot, c.view, slot, name, strlen(name)) != STATUS_OK)
     import_no_memory(L);
   entry = addresses_get(&c.import->known, lua_topointer(c.view, -1));
   if (entry != 0)
     push_copying(&c, entry, COPYING_TABLE);
-  complete(&c);
-  finish(&c);
+  copy_complete(&c);
+  copy_finish(&c);
 }
 
 /* Pushes slot[key] on the view; only strings and integers are asked for. */
@@ -425,12 +425,12 @@ int import_field(lua_State *L, int slot, enum step root, int key) {
   struct copy c;
   int found;
   key = lua_absindex(L, key);
-  begin(&c, L);
+  copy_begin(&c, L);
   push_field(&c, slot, key);
   found = !lua_isnil(c.view, -1);
   copy_value(&c, &(struct place){.step = root, .name = found ? frozen_name(&c, key) : NULL});
-  complete(&c);
-  finish(&c);
+  copy_complete(&c);
+  copy_finish(&c);
   if (!found)
     lua_pop(L, 1);
   return found;
@@ -438,14 +438,14 @@ int import_field(lua_State *L, int slot, enum step root, int key) {
 
 void import_fields(lua_State *L, int slot, enum step root, int target, int touched) {
   struct copy c;
-  begin(&c, L);
+  copy_begin(&c, L);
   lua_pushvalue(c.view, slot);
   lua_pushnil(c.view);
   while (lua_next(c.view, -2)) {
     const char *name = lua_type(c.view, -2) == LUA_TSTRING ? lua_tostring(c.view, -2) : NULL;
     lua_pushvalue(c.view, -2);
     copy_value(&c, &(struct place){.step = STEP_KEY});
-    complete(&c);
+    copy_complete(&c);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, touched) != LUA_TNIL) {
       lua_pop(L, 2);
@@ -455,10 +455,10 @@ void import_fields(lua_State *L, int slot, enum step root, int target, int touch
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     copy_value(&c, &(struct place){.step = name == NULL ? STEP_OTHER : root, .name = name});
-    complete(&c);
+    copy_complete(&c);
     lua_rawset(L, target);
     lua_pushboolean(L, 1);
     lua_rawset(L, touched);
   }
-  finish(&c);
+  copy_finish(&c);
 }

@@ -83,12 +83,12 @@ struct import {
   struct buffer code; /* of the function being copied */
   int busy;           /* a run has begun, and may have been left by an error */
   int nesting;        /* runs that wait for code of a module which may begin others */
-  int finalizers; /* a task gave some object a finalizer, which may run at any allocation */
+  int finalizers;     /* a task gave some object a finalizer, which may run at any allocation */
   struct interrupt interrupt;
-  const void *light; /* this state's fast_map while it is not filled, see modules.c */
-  int whole;         /* fast_map is filled */
+  const void *light;      /* this state's fast_map while it is not filled, see modules.c */
+  int whole;              /* fast_map is filled */
   const void *mirrors[3]; /* see globals.c: the tables that are filled by name */
-  uint64_t seed[2]; /* for math.random, when the library is opened */
+  uint64_t seed[2];       /* for math.random, when the library is opened */
   size_t *memory_limit;   /* the allocator's */
   struct codec_link link; /* see origin.c */
 };
@@ -131,12 +131,18 @@ struct copy {
   int objects;
 };
 
+/* [-0, +1, m] A run begins: c->view is there. copy_complete fills what was met; copy_finish removes what copy_begin pushed. */
+void copy_begin(struct copy *c, lua_State *L);
+void copy_complete(struct copy *c);
+void copy_finish(struct copy *c);
+
 /* [-0, +1, m] Pushes the copy of the view's top value, and pops that once it is complete (at once or later). */
 void copy_value(struct copy *c, const struct place *place);
 
 /* [-0, +0, m] Notes that the value on the top of L is the copy of the view's top object. Returns its entry. */
 uint32_t copy_note(struct copy *c, const struct place *place);
-uint32_t copy_note_origin(struct copy *c, const void *origin, const struct place *place); /* (the view's top is gone) */
+uint32_t copy_note_origin(struct copy *c, const void *origin,
+                          const struct place *place); /* (the view's top is gone) */
 
 /* [-(args + 1), +results|1, -] lua_pcall of code that may itself need imports. Returns its status. */
 int import_protected(struct copy *c, int args, int results);

@@ -16,8 +16,8 @@ static struct {
   struct library_function functions[FUNCTION_LIMIT];
   int count;
   int events_begin, events_end; /* metamethods of strings */
-  struct addresses numbers; /* of functions and stand-ins: 1 + index into functions */
-  const void *bases[2];     /* where liblua and we are mapped */
+  struct addresses numbers;     /* of functions and stand-ins: 1 + index into functions */
+  const void *bases[2];         /* where liblua and we are mapped */
   enum status status;
 } library; /* written under pthread_once, constant afterwards */
 

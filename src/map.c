@@ -46,6 +46,7 @@ struct map {
   int feeding;       /* the input's own code runs */
   int paused;        /* the feeder yielded by itself (rest), not the input's code */
   int failed_input;  /* SLOT_ERROR holds what the input raised */
+  int forked;        /* the first worker is */
   int streak;
   struct pool_figures figures; /* of a closed map */
   int epoll; /* what an event loop waits on; -1: nobody asked */
@@ -251,6 +252,10 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
     status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
   if (status != STATUS_OK)
     raise_status(L, status, "cannot add a task");
+  if (!map->forked) { /* by the first task */
+    map->forked = 1;
+    snapshot_forked(map->snapshot);
+  }
 }
 
 /* push(map, ...): one task */

@@ -21,7 +21,8 @@ static size_t smaller(size_t a, size_t b) {
 
 enum status message_send(struct ring_writer *w, const struct message *m, size_t *sent) {
   size_t whole = HEADER + m->size;
-  size_t wanted = smaller(whole - *sent, w->size / 2); /* halves: the reader empties one while we fill the other */
+  size_t wanted =
+      smaller(whole - *sent, w->size / 2); /* halves: the reader empties one while we fill the other */
   size_t room = ring_room(w, wanted);
   if (room < wanted)
     return STATUS_AGAIN;
@@ -33,7 +34,8 @@ enum status message_send(struct ring_writer *w, const struct message *m, size_t 
     room -= HEADER;
   }
   room = smaller(room, whole - *sent);
-  ring_put(w, m->bytes + (*sent - HEADER), room);
+  if (room > 0) /* m->bytes may be NULL when there are none */
+    ring_put(w, m->bytes + (*sent - HEADER), room);
   ring_publish(w);
   *sent += room;
   if (*sent < whole)
@@ -57,7 +59,8 @@ static enum status gather(struct inbox *inbox, struct message *m) {
   status = buffer_reserve(&inbox->gathered, size);
   if (status != STATUS_OK)
     return status;
-  ring_take(&inbox->reader, inbox->gathered.bytes + inbox->gathered.size, size);
+  if (size > 0)
+    ring_take(&inbox->reader, inbox->gathered.bytes + inbox->gathered.size, size);
   ring_release(&inbox->reader);
   inbox->gathered.size += size;
   if (size < missing)

@@ -156,7 +156,8 @@ static lua_CFunction find_open(const void *address, struct module *m) {
   void *handle;
   lua_CFunction open = NULL;
   const char *hyphen = strchr(m->name, '-');
-  if (dladdr(address, &info) == 0 || snprintf(symbol, sizeof symbol, "luaopen_%s", hyphen ? hyphen + 1 : m->name) >= 256)
+  if (dladdr(address, &info) == 0 ||
+      snprintf(symbol, sizeof symbol, "luaopen_%s", hyphen ? hyphen + 1 : m->name) >= 256)
     return NULL;
   for (char *c = symbol; *c != '\0'; c++)
     if (*c == '.')
@@ -348,8 +349,11 @@ static int light_pairs(lua_State *L) {
 }
 
 static void copy_fast_map(struct copy *c, const struct place *place) {
-  static const luaL_Reg events[] = {
-      {"__index", light_index}, {"__newindex", light_newindex}, {"__call", light_call}, {"__pairs", light_pairs}, {NULL, NULL}};
+  static const luaL_Reg events[] = {{"__index", light_index},
+                                    {"__newindex", light_newindex},
+                                    {"__call", light_call},
+                                    {"__pairs", light_pairs},
+                                    {NULL, NULL}};
   lua_State *L = c->L;
   int object = lua_gettop(c->view);
   lua_createtable(L, 0, 4);
@@ -403,15 +407,19 @@ static int is_light(lua_State *V) {
   return 0;
 }
 
+void modules_push_light(struct copy *c, const struct library_function *f) {
+  if (strcmp(f->library, LUA_IOLIBNAME) == 0 || strcmp(f->library, LIBRARY_FILE) == 0) {
+    modules_library(c, LUA_IOLIBNAME); /* it works on what luaopen_io makes */
+    lua_pop(c->L, 1);
+  }
+  lua_pushcfunction(c->L, f->stand_in);
+}
+
 /* [-0, +1, m] Lua's own. Pushes nil when this state has no such thing. Pops the view. */
 static void push_library_function(struct copy *c, const struct library_function *f) {
   lua_State *L = c->L;
   int light = is_light(c->view);
   lua_pop(c->view, 1);
-  if (strcmp(f->library, LUA_IOLIBNAME) == 0 || strcmp(f->library, LIBRARY_FILE) == 0) {
-    modules_library(c, LUA_IOLIBNAME);
-    lua_pop(L, 1);
-  }
   if (strcmp(f->library, LUA_LOADLIBNAME) == 0 || strcmp(f->name, "require") == 0) {
     modules_library(c, LUA_LOADLIBNAME);
     push_field(c, FROZEN_LOADED, LUA_LOADLIBNAME); /* what it does depends on package.path and its like */
@@ -422,7 +430,7 @@ static void push_library_function(struct copy *c, const struct library_function 
       lua_pop(c->view, 1);
     }
   } else if (light) {
-    lua_pushcfunction(L, f->stand_in);
+    modules_push_light(c, f);
     return;
   } else if (strcmp(f->library, LUA_MATHLIBNAME) == 0) {
     modules_library(c, LUA_MATHLIBNAME);

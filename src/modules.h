@@ -15,6 +15,10 @@ int modules_copy(struct copy *c, const struct place *place);
 /* [-0, +1, m] The view's top is a C function: pushes its copy or a placeholder, notes it and pops the view. */
 void modules_function(struct copy *c, const struct place *place);
 
+/* [-0, +1, m] Pushes what stands for one of Lua's functions that has no upvalues. */
+struct library_function;
+void modules_push_light(struct copy *c, const struct library_function *f);
+
 /* [-0, +1|0, m] The view's top is a userdata: when a module that can be loaded afresh has its like, pushes that, returns 1. */
 int modules_userdata(struct copy *c, const struct place *place);
 

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "running.h"
+
 #define EVENTS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
-static _Thread_local lua_State *target; /* main Lua thread whose script this OS thread runs; NULL: none */
 static struct sigaction previous;       /* the host's own handler; written once before ours is in place */
 static const char service_key = 0;      /* its address names the service function in the registry */
 
@@ -20,6 +21,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
 
 /* Another hook is left alone: callbacks then wait for join, poll or sleep. lua_sethook is made for this place. */
 static void on_signal(int number, siginfo_t *info, void *context) {
+  lua_State *target = running_now();
   if (target != NULL && lua_gethook(target) == NULL)
     lua_sethook(target, on_hook, EVENTS, 1);
   if ((previous.sa_flags & SA_SIGINFO) != 0 && previous.sa_sigaction != NULL)
@@ -42,9 +44,7 @@ static void handle_signal(void) {
 
 void notice_install(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &service_key);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  target = lua_tothread(L, -1);
-  lua_pop(L, 1);
+  running_track(L);
   handle_signal();
 }
 

@@ -1,6 +1,6 @@
 /* notice.h - callbacks while the script goes on: a worker's ring becomes a signal, the signal a one-shot hook, the hook a
    call of the script's service function between two VM instructions (the way lua.c takes Ctrl-C).
-   Level 5: lua.h.
+   Level 5: running, lua.h.
 
    A standing count hook would make every script two to three times slower; this costs nothing until a ring comes. */
 #ifndef FAST_MAP_NOTICE_H
@@ -12,8 +12,8 @@
 
 #define NOTICE_SIGNAL SIGURG /* ignored by default: harmless whenever nobody handles it */
 
-/* [-1, +0, m] The function on top is what a notice calls, without arguments, in the main thread of the state. From now on
-   this thread's signals are for this state. A handler that was there before is called too. */
+/* [-1, +0, m] The function on top is what a notice calls, without arguments, in the coroutine that runs. From now on this
+   thread's signals are for this state. A handler that was there before is called too. */
 void notice_install(lua_State *L);
 
 /* [-0, +0, -] True when the state's main thread has a one-shot hook that is not ours: lua's own for Ctrl-C. */

@@ -15,10 +15,11 @@
 
 struct origin;
 
-/* [-0, +0, m] Parent: fills s->origin and s->link. */
+/* [-0, +0, m] Parent: fills s->origin, which origin_close ends even half-made. */
 void origin_open(lua_State *L, struct snapshot *s);
-void origin_close(struct origin **origin);
+void origin_close(lua_State *L, struct origin **origin);
 void origin_forked(struct origin *origin);
+struct codec_link *origin_link(struct origin *origin);
 
 /* The link of a thread: valid as long as the import. */
 struct codec_link *origin_thread_link(struct import *import);

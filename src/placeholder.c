@@ -32,10 +32,10 @@ static int call(lua_State *L) {
 }
 
 static void push_meta(lua_State *L) {
-  static const char *const events[] = {"__index",  "__newindex", "__call", "__add",  "__sub",  "__mul", "__mod",
-                                       "__pow",    "__div",      "__idiv", "__band", "__bor",  "__bxor", "__shl",
-                                       "__shr",    "__unm",      "__bnot", "__concat", "__len", "__lt",  "__le",
-                                       "__tostring", "__pairs",  NULL};
+  static const char *const events[] = {"__index", "__newindex", "__call", "__add",      "__sub",   "__mul",
+                                       "__mod",   "__pow",      "__div",  "__idiv",     "__band",  "__bor",
+                                       "__bxor",  "__shl",      "__shr",  "__unm",      "__bnot",  "__concat",
+                                       "__len",   "__lt",       "__le",   "__tostring", "__pairs", NULL};
   if (!luaL_newmetatable(L, PLACEHOLDER))
     return;
   for (int i = 0; events[i] != NULL; i++) {

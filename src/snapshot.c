@@ -50,7 +50,7 @@ static void watch_forks(void) {
 
 static int release(lua_State *L) {
   struct snapshot *s = luaL_checkudata(L, 1, SNAPSHOT);
-  origin_close(&s->origin);
+  origin_close(L, &s->origin);
   free(s->idle);
   free(s->module);
   free(s->function);
@@ -89,7 +89,7 @@ void snapshot_forked(struct snapshot *s) {
 }
 
 struct codec_link *snapshot_link(struct snapshot *s) {
-  return &s->link;
+  return origin_link(s->origin);
 }
 
 /* ------------------------------------------------------------------ worker */

@@ -78,7 +78,8 @@ static int resume(lua_State *L, lua_State *co, int args) {
   interrupt->running = co;
   status = lua_resume(co, L, args, &results);
   interrupt->running = outer;
-  if (interrupt->pending && status != LUA_OK && status != LUA_YIELD) { /* the task must not go on because the coroutine ended */
+  if (interrupt->pending && status != LUA_OK &&
+      status != LUA_YIELD) { /* the task must not go on because the coroutine ended */
     lua_xmove(co, L, 1);
     lua_error(L);
   }

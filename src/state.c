@@ -11,7 +11,7 @@
 #include "modules.h"
 #include "origin.h"
 
-#define REPLY_KEPT 65536       /* bytes of the reply buffer that are kept between tasks */
+#define REPLY_KEPT   65536     /* bytes of the reply buffer that are kept between tasks */
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
 
 /* What a task's error is blamed on. */
@@ -26,7 +26,7 @@ struct state {
   struct port *port;
   struct job job; /* valid unless PHASE_NONE */
   enum phase phase;
-  enum status end;     /* why take gave no job */
+  enum status end; /* why take gave no job */
   struct buffer reply;
 };
 
@@ -41,7 +41,8 @@ static void *allocate(void *data, void *block, size_t old_size, size_t size) {
     s->memory_used -= old_size;
     return NULL;
   }
-  if (size > old_size && (size > SIZE_MAX >> 20 || (s->memory_limit != 0 && s->memory_used + size - old_size > s->memory_limit)))
+  if (size > old_size &&
+      (size > SIZE_MAX >> 20 || (s->memory_limit != 0 && s->memory_used + size - old_size > s->memory_limit)))
     return NULL;
   block = realloc(block, size);
   if (block != NULL)
@@ -175,7 +176,9 @@ static void explain_yield(lua_State *L) {
   const char *message = lua_tolstring(L, 1, &size);
   if (size < sizeof text - 1 || strcmp(message + size - (sizeof text - 1), text) != 0)
     return;
-  lua_pushfstring(L, "%s: a task is no coroutine; what yields must run in a coroutine that the task itself resumes", message);
+  lua_pushfstring(
+      L, "%s: a task is no coroutine; what yields must run in a coroutine that the task itself resumes",
+      message);
   lua_replace(L, 1);
 }
 

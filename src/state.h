@@ -13,8 +13,8 @@ struct snapshot;
 struct state;
 
 struct state_options {
-  uint64_t seed;      /* for math.random: different in every thread, unless per_task_seed */
-  int per_task_seed;  /* when set, task k draws from (seed, k): the same numbers on any thread */
+  uint64_t seed;       /* for math.random: different in every thread, unless per_task_seed */
+  int per_task_seed;   /* when set, task k draws from (seed, k): the same numbers on any thread */
   size_t memory_limit; /* bytes for this state; 0: none */
 };
 

@@ -24,7 +24,10 @@ end
 -- The processes whose parent is this one.
 local function children()
   local list, me = {}, pid()
-  for name in io.popen("echo /proc/[0-9]*/stat"):read("a"):gmatch "%S+" do
+  local pipe = io.popen "echo /proc/[0-9]*/stat"
+  local names = pipe:read "a"
+  pipe:close()
+  for name in names:gmatch "%S+" do
     local file = io.open(name)
     local text = file and file:read "a"
     if file then file:close() end
@@ -242,7 +245,7 @@ describe("tasks", function()
       return pulled == 1 and 0.5 or 0
     end
     for _ in fast_map(wait, endless, { buffersize = 20 }) do break end
-    between(1, 20, pulled)
+    between(1, 1 + 20, pulled)
   end)
 
   it("may be endless", function()
@@ -381,20 +384,20 @@ describe("processes and threads", function()
     assert.is_true(os.clock() - before < 0.05, os.clock() - before)
   end)
 
-  it("compute on all CPUs", function()
-    if fast_map.cpus() < 2 then return pending "needs two CPUs" end
-    local function compute()
-      local x = 0
-      for i = 1, 3000000 do x = x + i % 3 end
-      return x
+  it("compute at the same time in all processes", function()
+    local function compute() -- returns its process, and when it began and ended
+      local start, x = fast_map.now(), 0
+      for i = 1, 5000000 do x = x + i % 3 end
+      return pid(), start, fast_map.now()
     end
-    local best = 0 -- the machine may be busy with other things: of several tries one must show it
-    for _ = 1, 5 do
-      local alone = seconds(function() for _ = 1, 16 do compute() end end)
-      best = math.max(best, alone / seconds(function() fast_map.map(compute, times(16, 1)) end))
-      if best > 1.3 then break end
+    local spans, overlapping = {}, false
+    for _, id, start, stop in fast_map(compute, times(16, 1), { procs_limit = 2 }) do
+      for _, span in ipairs(spans) do
+        overlapping = overlapping or id ~= span.id and start < span.stop and span.start < stop
+      end
+      spans[#spans + 1] = { id = id, start = start, stop = stop }
     end
-    assert.is_true(best > 1.3, ("%.2f times as fast"):format(best))
+    assert.is_true(overlapping)
   end)
 
   it("draw different random numbers", function()
@@ -490,7 +493,8 @@ describe("several maps", function()
   it("may be interleaved", function()
     local a, a_state, a_control, a_close = fast_map(function(x) return "a" .. x end, fast_map.range(1, 50))
     local b, b_state, b_control, b_close = fast_map(function(x) return "b" .. x end, fast_map.range(1, 50))
-    local _ <close>, _ <close> = a_close, b_close
+    local _ <close> = a_close
+    local _ <close> = b_close
     for k = 1, 50 do
       local i, v = a(a_state, a_control)
       assert.same({ k, "a" .. k }, { i, v })
@@ -623,18 +627,19 @@ describe("an error in a task", function()
     assert.is_false(ok)
     assert.equal("crash", err.kind)
     assert.equal(1, err.index)
-    assert.matches("KILL", tostring(err))
+    assert.matches("signal 9", tostring(err))
     assert.equal(0, #children())
   end)
 
-  it("names the way to a value that cannot travel", function()
-    local co = coroutine.create(print)
-    local _, err = pcall(fast_map.map, function() return { deep = { co } } end, { 1 })
-    assert.equal("transfer", err.kind)
-    assert.matches("coroutine", tostring(err))
+  it("names the way to a value that cannot travel, when it is used", function()
+    local box = { co = coroutine.create(print) }
+    assert.same({ "ok", n = 1 }, fast_map.map(function() return box and "ok" end, { 1 }))
+    local _, err = pcall(fast_map.map, function() return box.co.x end, { 1 })
+    assert.matches("upvalue 'box'.co of function at ", err.message, 1, true)
+    assert.matches("is a coroutine", err.message, 1, true)
     _, err = pcall(fast_map.map, function() return { deep = { coroutine.create(print) } } end, { 1 })
     assert.equal("transfer", err.kind)
-    assert.matches("deep", tostring(err))
+    assert.matches(".deep[1] is a coroutine", err.message, 1, true)
   end)
 end)
 
@@ -802,7 +807,7 @@ describe("the callback form", function()
     while delivered < 100 and fast_map.now() < limit do fast_map.sleep(0.01) end
     map:cancel()
     assert.is_true(delivered >= 100)
-    assert.is_true(pulled <= delivered + 10)
+    assert.is_true(pulled <= delivered + 1 + 10, pulled - delivered)
   end)
 
   it("gets all its callbacks before the program exits, without join", function()

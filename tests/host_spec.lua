@@ -361,6 +361,24 @@ describe("fmlua", function()
       assert.equal("true\ttrue\tfunction\n", out, err)
     end)
 
+    it("loads fast_map when it is first used, and no sooner", function()
+      local out, err = run("-e", [[
+        print(package.loaded.fast_map, package.loaded["fast_map.core"])
+        local early = fast_map_async
+        print(type(fast_map.range), package.loaded.fast_map == fast_map, fast_map_async == fast_map.fast_map_async)
+        for _, name in ipairs { "range", "map", "fast_map_async" } do assert(rawget(fast_map, name), name) end
+        early(print, {}):join()
+      ]])
+      assert.equal("nil\tnil\nfunction\ttrue\ttrue\n", out, err)
+    end)
+
+    it("blames the script's line for misuse, at the first use too", function()
+      for _, call in ipairs { "fast_map(1, {})", "fast_map_async(1, {})", "fast_map.map(1, {})" } do
+        local _, err = run("-e", "\n" .. call)
+        assert.truthy(err:find(FMLUA .. ": (command line):2: ", 1, true), err)
+      end
+    end)
+
     it("shows readable file names in the tracebacks of fast_map's own files", function()
       local _, err = shell [["$FM" -e 'error(debug.getinfo(require("fast_map").map, "S").short_src, 0)']]
       assert.truthy(err:find(": fast_map/init.lua\n", 1, true), err)

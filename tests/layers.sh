@@ -8,10 +8,10 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 # those of its own group: `|` parts groups that never include each other.
 levels='
 0 status clock cpus embed embedded editor
-1 buffer | blocking | ring | doorbell | addresses | pace
+1 buffer | blocking | ring | doorbell | addresses | written | pace
 2 port message window link | crew | codec encode decode
 3 transport | snapshot frozen library place placeholder stand_in files modules globals copying import origin state
-4 transport_fork
+4 transport_fork | fault
 5 pool | team worker | notice
 6 map core
 7 call

@@ -1,0 +1,128 @@
+#include "config.h"
+#include "running.h"
+
+#include <lauxlib.h>
+
+static _Thread_local lua_State *volatile now; /* this thread's; stored only by it, read by its signal handlers */
+static const char start_key = 0;           /* its address names the sentinel in the registry */
+
+lua_State *running_now(void) {
+  return now;
+}
+
+/* [-count, +results, -] lua_resume that notes who runs. Never raises: the note is right again in any case. */
+static int resume(lua_State *L, lua_State *co, int count, int *results) {
+  lua_State *outer = now;
+  int status;
+  now = co;
+  status = lua_resume(co, L, count, results);
+  now = outer;
+  return status;
+}
+
+/* [-count, +n|1, -] Moves the arguments there and what comes back here. Returns n, or -1 and the error. */
+static int pass(lua_State *L, lua_State *co, int count) {
+  int results, status;
+  if (!lua_checkstack(co, count)) {
+    lua_pushliteral(L, "too many arguments to resume");
+    return -1;
+  }
+  lua_xmove(L, co, count);
+  status = resume(L, co, count, &results);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lua_xmove(co, L, 1);
+    return -1;
+  }
+  if (!lua_checkstack(L, results + 1)) {
+    lua_pop(co, results);
+    lua_pushliteral(L, "too many results to resume");
+    return -1;
+  }
+  lua_xmove(co, L, results);
+  return results;
+}
+
+/* coroutine.resume */
+static int tracked_resume(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  int count;
+  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  count = pass(L, co, lua_gettop(L) - 1);
+  lua_pushboolean(L, count >= 0);
+  lua_insert(L, count >= 0 ? -(count + 1) : -2);
+  return count >= 0 ? count + 1 : 2;
+}
+
+/* What coroutine.wrap returns. Upvalue: the coroutine. */
+static int tracked_call(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int count = pass(L, co, lua_gettop(L));
+  if (count >= 0)
+    return count;
+  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
+    lua_pop(L, 1);
+    lua_resetthread(co); /* its variables are closed; the error, or theirs, is left there */
+    lua_xmove(co, L, 1);
+  }
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+/* coroutine.wrap */
+static int tracked_wrap(lua_State *L) {
+  lua_State *co;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, tracked_call, 1);
+  return 1;
+}
+
+/* [-0, +0, m] coroutine[name] of the table on top, if it is a C function: a script's own is left alone. */
+static void replace(lua_State *L, const char *name, lua_CFunction function) {
+  lua_pushstring(L, name);
+  lua_rawget(L, -2);
+  if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != function) {
+    lua_pushstring(L, name);
+    lua_pushcfunction(L, function);
+    lua_rawset(L, -4);
+  }
+  lua_pop(L, 1);
+}
+
+/* The state is closed: nothing of it runs any more. */
+static int forget(lua_State *L) {
+  (void)L;
+  now = NULL;
+  return 0;
+}
+
+/* [-0, +0, m] The caller may be a coroutine that was resumed unseen: the main thread stands for it. */
+static void start(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_newtable(L);
+  lua_pushcfunction(L, forget);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &start_key);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  now = lua_tothread(L, -1);
+  lua_pop(L, 1);
+}
+
+void running_track(lua_State *L) {
+  if (now == NULL)
+    start(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushliteral(L, "coroutine");
+  if (lua_rawget(L, -2) == LUA_TTABLE) {
+    replace(L, "resume", tracked_resume);
+    replace(L, "wrap", tracked_wrap);
+  }
+  lua_pop(L, 2);
+}

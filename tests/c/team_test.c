@@ -1,0 +1,482 @@
+/* team_test.c - the threads of a worker: how many there are, and that no task or reply is ever lost between them.
+   A fake state takes the place of Lua; the test's main thread is the parent. */
+#include "config.h"
+#include "team.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blocking.h"
+#include "check.h"
+#include "message.h"
+
+/* -- the fake state ------------------------------------------------------------ */
+
+/* A task's first byte tells the thread what to do; bytes 1..4 are a number for it. */
+enum { ECHO = 'e', MEET = 'm', MEET_SILENTLY = 's', LONG = 'l', SPENT = 'x', YIELD = 'y' };
+
+struct task {
+  char what;
+  uint32_t number;
+} __attribute__((packed));
+
+struct state {
+  struct buffer bytes;
+};
+
+static _Atomic int open_states, open_most, open_refusals;
+
+enum status state_open(struct state **box, struct snapshot *snapshot, const struct state_options *options) {
+  int now;
+  (void)snapshot, (void)options;
+  if (atomic_load(&open_refusals) > 0 && atomic_fetch_sub(&open_refusals, 1) > 0)
+    return STATUS_NOMEM;
+  *box = calloc(1, sizeof **box);
+  now = atomic_fetch_add(&open_states, 1) + 1;
+  if (now > atomic_load(&open_most))
+    atomic_store(&open_most, now);
+  return *box == NULL ? STATUS_NOMEM : STATUS_OK;
+}
+
+void state_close(struct state **box) {
+  if (*box == NULL)
+    return;
+  buffer_release(&(*box)->bytes);
+  free(*box);
+  *box = NULL;
+  atomic_fetch_sub(&open_states, 1);
+}
+
+void state_interrupt(struct state *state) {
+  (void)state;
+}
+
+void state_trace(struct state *state, char *text, size_t size) {
+  (void)state;
+  if (size > 0)
+    text[0] = '\0';
+}
+
+/* A meeting ends when `number` threads are in it: fewer threads would wait for ever. */
+static pthread_mutex_t meeting_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t meeting = PTHREAD_COND_INITIALIZER;
+static uint32_t present, meetings;
+
+static void meet(uint32_t number) {
+  uint32_t mine;
+  pthread_mutex_lock(&meeting_lock);
+  mine = meetings;
+  if (++present == number) {
+    present = 0;
+    meetings++;
+    pthread_cond_broadcast(&meeting);
+  }
+  while (meetings == mine)
+    pthread_cond_wait(&meeting, &meeting_lock);
+  pthread_mutex_unlock(&meeting_lock);
+}
+
+static void yield_often(uint32_t times) {
+  while (times-- > 0) {
+    blocking_begin();
+    sched_yield();
+    blocking_end();
+  }
+}
+
+static void work(struct state *state, const struct job *job) {
+  struct task task = {0};
+  state->bytes.size = 0;
+  if (job->size >= sizeof task)
+    memcpy(&task, job->bytes, sizeof task);
+  switch (task.what) {
+  case MEET:
+    blocking_begin();
+    meet(task.number);
+    blocking_end();
+    break;
+  case MEET_SILENTLY:
+    meet(task.number);
+    break;
+  case YIELD:
+    yield_often(task.number);
+    break;
+  case LONG:
+    buffer_reserve(&state->bytes, task.number);
+    memset(state->bytes.bytes, (int)job->index, task.number);
+    state->bytes.size = task.number;
+    return;
+  }
+  buffer_append(&state->bytes, job->bytes, job->size);
+}
+
+enum status state_serve(struct state *state, struct port *port) {
+  struct job job;
+  enum status status;
+  while ((status = port->take(port, &job)) == STATUS_OK) {
+    int spent = job.size > 0 && job.bytes[0] == SPENT;
+    work(state, &job);
+    port->reply(port, &job, VERDICT_DONE, &state->bytes);
+    if (spent)
+      return STATUS_NOMEM;
+  }
+  return status;
+}
+
+/* A team's threads never end, and the kernel alone knows the stacks of their signal handlers. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:fault_watch";
+}
+
+/* -- a parent and a team in one process -------------------------------------------- */
+
+struct rig {
+  struct link link; /* the worker's side */
+  struct link_layout layout;
+  struct team *team;
+  int bell; /* the parent's end */
+  struct ring_writer tasks;
+  struct inbox inbox;
+  size_t sent;
+  struct rig *next;
+};
+
+static struct rig *rigs; /* a team never ends: kept reachable for the leak check */
+
+/* What worker.c's main thread does. */
+static void *listen(void *argument) {
+  struct rig *rig = argument;
+  int again = 1;
+  for (;;) {
+    struct pollfd bell = {.fd = rig->link.bell, .events = POLLIN};
+    int ready = poll(&bell, 1, again > 50 || again < 0 ? 50 : again);
+    if (ready > 0) {
+      if (doorbell_clear(rig->link.bell) == STATUS_CLOSED)
+        return NULL;
+      team_wake(rig->team);
+      again = 1;
+    } else {
+      again = team_sample(rig->team);
+    }
+  }
+}
+
+static struct rig *open_rig(size_t ring_size, int thread_limit) {
+  struct rig *rig = calloc(1, sizeof *rig);
+  struct team_options options = {.link = &rig->link, .thread_limit = thread_limit};
+  void *memory;
+  pthread_t thread;
+  int ends[2];
+  link_layout_init(&rig->layout, ring_size, thread_limit);
+  memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), rig->layout.footprint);
+  memset(memory, 0, rig->layout.footprint);
+  link_init(&rig->link, memory, &rig->layout);
+  link_reset(&rig->link);
+  if (doorbell_open(ends) != STATUS_OK)
+    check_bail("no bell");
+  rig->bell = ends[0];
+  rig->link.bell = ends[1];
+  ring_writer_init(&rig->tasks, rig->link.tasks, ring_size);
+  ring_reader_init(&rig->inbox.reader, rig->link.replies, ring_size);
+  rig->next = rigs;
+  rigs = rig;
+  atomic_store(&open_most, 0);
+  atomic_store(&open_states, 0);
+  if (team_open(&rig->team, &options) != STATUS_OK)
+    check_bail("no team");
+  pthread_create(&thread, NULL, listen, rig);
+  pthread_detach(thread);
+  return rig;
+}
+
+static void close_rig(struct rig *rig) {
+  inbox_release(&rig->inbox);
+  close(rig->bell); /* its listener ends; its threads stay idle */
+}
+
+static void ring_worker(struct rig *rig) {
+  struct control *c = rig->link.control;
+  if (bell_armed(&c->worker_asleep) || bell_armed(&c->room_wanted))
+    doorbell_ring(rig->bell);
+}
+
+/* Parent: sleeps until rung; fails the test instead of hanging. */
+static void sleep_until_rung(struct rig *rig) {
+  struct pollfd bell = {.fd = rig->bell, .events = POLLIN};
+  if (poll(&bell, 1, 30000) <= 0)
+    check_bail("nobody rings: a task or a reply is lost, or everybody waits");
+  doorbell_clear(rig->bell);
+}
+
+static int seen_reply(struct rig *rig, struct message *m) {
+  enum status status = message_receive(&rig->inbox, m);
+  if (status != STATUS_OK && status != STATUS_AGAIN)
+    check_bail("the reply ring is broken");
+  return status == STATUS_OK;
+}
+
+/* The next reply; valid until done. */
+static void receive(struct rig *rig, struct message *m) {
+  while (!seen_reply(rig, m)) {
+    ring_worker(rig); /* of the room that was made */
+    bell_arm(&rig->link.control->parent_asleep);
+    if (seen_reply(rig, m)) {
+      bell_disarm(&rig->link.control->parent_asleep);
+      return;
+    }
+    sleep_until_rung(rig);
+    bell_disarm(&rig->link.control->parent_asleep);
+  }
+}
+
+static void done(struct rig *rig, struct message *m) {
+  message_done(&rig->inbox, m, NULL);
+  ring_worker(rig);
+}
+
+static enum status send_bytes(struct rig *rig, uint64_t index, const void *bytes, size_t size) {
+  struct message m = {.attempt = 1, .index = index, .bytes = bytes, .size = size};
+  return message_send(&rig->tasks, &m, &rig->sent);
+}
+
+static enum status send(struct rig *rig, uint64_t index, char what, uint32_t number) {
+  struct task task = {what, number};
+  enum status status = send_bytes(rig, index, &task, sizeof task);
+  ring_worker(rig);
+  return status;
+}
+
+static int threads(struct rig *rig) {
+  return atomic_load(&rig->link.control->thread_count);
+}
+
+/* Receives `count` replies; true when each index of 1..count came once. */
+static int all_back(struct rig *rig, uint64_t count) {
+  unsigned char *seen = calloc(count + 1, 1);
+  uint64_t i;
+  int ok = 1;
+  for (i = 0; i < count; i++) {
+    struct message m;
+    receive(rig, &m);
+    ok &= m.index >= 1 && m.index <= count && !seen[m.index] && m.kind == VERDICT_DONE;
+    if (m.index >= 1 && m.index <= count)
+      seen[m.index] = 1;
+    done(rig, &m);
+  }
+  free(seen);
+  return ok;
+}
+
+/* -- threads ------------------------------------------------------------------------ */
+
+static void test_one_thread(void) {
+  struct rig *rig = open_rig(65536, 64);
+  uint64_t i, count = (uint64_t)check_times(20000);
+  int ok = 1;
+  for (i = 1; i <= count; i++) {
+    struct message m;
+    ok &= send(rig, i, ECHO, 0) == STATUS_OK;
+    receive(rig, &m);
+    ok &= m.index == i && m.size == sizeof(struct task);
+    done(rig, &m);
+  }
+  check(ok, "tasks one after the other are answered one after the other");
+  for (i = 1; i <= 1000; i++)
+    send(rig, i, ECHO, 0);
+  check(all_back(rig, 1000), "tasks in a heap are all answered");
+  check(threads(rig) == 1, "tasks that do not wait get one thread");
+  close_rig(rig);
+}
+
+static void test_growth(void) {
+  struct rig *rig = open_rig(65536, 64);
+  uint32_t i;
+  int round, ok = 1;
+  for (round = 0; round < 20; round++) {
+    for (i = 1; i <= 50; i++)
+      ok &= send(rig, i, MEET, 50) == STATUS_OK;
+    ok &= all_back(rig, 50);
+  }
+  check(ok, "tasks that wait for each other all get a thread");
+  printf("# %d threads for 50 waiting tasks\n", threads(rig));
+  check(threads(rig) >= 50 && threads(rig) <= 51, "no more threads than waiting tasks and one");
+  check(atomic_load(&rig->link.control->capacity) <= 64,
+        "no more tasks are asked for than there may be threads");
+  close_rig(rig);
+}
+
+static void test_limit(void) {
+  struct rig *rig = open_rig(65536, 8);
+  uint32_t i;
+  for (i = 1; i <= 80; i++)
+    send(rig, i, MEET, 8);
+  check(all_back(rig, 80), "more waiting tasks than threads are done in waves");
+  check(threads(rig) == 8 && atomic_load(&open_most) == 8, "the limit of threads is reached and kept");
+  close_rig(rig);
+}
+
+static void test_silent(void) {
+  struct rig *rig = open_rig(65536, 8);
+  uint32_t i;
+  for (i = 1; i <= 8; i++)
+    send(rig, i, MEET_SILENTLY, 8);
+  check(all_back(rig, 8), "threads that wait without saying so are found");
+  check(threads(rig) == 8, "and others are added for them");
+  close_rig(rig);
+}
+
+/* -- rings that are full ------------------------------------------------------------- */
+
+static void test_full(void) {
+  struct rig *rig = open_rig(4096, 16);
+  uint64_t sent = 0, refused = 0;
+  while (refused < 1000) { /* nobody reads replies: at last both rings are full */
+    if (rig->sent == 0 && send(rig, sent + 1, YIELD, 3) == STATUS_OK) {
+      sent++;
+      refused = 0;
+    } else {
+      refused++;
+      sched_yield();
+    }
+  }
+  check(sent > 200, "a team whose parent does not read takes what fits its rings");
+  check(all_back(rig, sent), "when the parent reads again, all replies come");
+  close_rig(rig);
+}
+
+static void test_long_replies(void) {
+  struct rig *rig = open_rig(4096, 16);
+  uint64_t i, count = (uint64_t)check_times(500);
+  int ok = 1;
+  for (i = 1; i <= count; i += 10) {
+    uint64_t j;
+    for (j = 0; j < 10; j++)
+      ok &= send(rig, i + j, j % 3 == 0 ? LONG : YIELD, j % 3 == 0 ? (uint32_t)(2000 + 999 * j) : 2) ==
+            STATUS_OK;
+    for (j = 0; j < 10; j++) {
+      struct message m;
+      receive(rig, &m);
+      if (m.size > sizeof(struct task))
+        ok &= m.bytes[0] == (unsigned char)m.index && m.bytes[m.size - 1] == (unsigned char)m.index;
+      done(rig, &m);
+    }
+  }
+  check(ok, "replies longer than the ring come whole from between the short ones of other threads");
+  close_rig(rig);
+}
+
+static void test_long_tasks(void) {
+  struct rig *rig = open_rig(4096, 4);
+  unsigned char *bytes = calloc(1, 100000);
+  int round, ok = 1;
+  for (round = 1; round <= 20; round++) {
+    struct message m;
+    while (send_bytes(rig, (uint64_t)round, bytes, 100000) != STATUS_OK) {
+      ring_worker(rig);
+      bell_arm(&rig->link.control->parent_asleep);
+      if (ring_room(&rig->tasks, 2048) < 2048)
+        sleep_until_rung(rig); /* the worker says that it has made room */
+      bell_disarm(&rig->link.control->parent_asleep);
+    }
+    ring_worker(rig);
+    receive(rig, &m);
+    ok &= m.index == (uint64_t)round && m.size == 100000;
+    done(rig, &m);
+  }
+  check(ok, "a task longer than the ring arrives though nothing else happens");
+  free(bytes);
+  close_rig(rig);
+}
+
+/* -- states that end, memory that is refused -------------------------------------------- */
+
+static void test_spent(void) {
+  struct rig *rig = open_rig(65536, 4);
+  uint64_t i;
+  for (i = 1; i <= 200; i++)
+    send(rig, i, i % 2 ? SPENT : ECHO, 0);
+  check(all_back(rig, 200), "a state that is spent has its reply sent before it is closed");
+  close_rig(rig);
+}
+
+static void test_no_state(void) {
+  struct rig *rig;
+  struct message m;
+  atomic_store(&open_refusals, 3);
+  rig = open_rig(65536, 4);
+  send(rig, 1, ECHO, 0);
+  receive(rig, &m);
+  check(m.index == 1 && m.kind == VERDICT_MEMORY, "a task that there is no memory for a state for fails");
+  done(rig, &m);
+  atomic_store(&open_refusals, 0);
+  send(rig, 2, ECHO, 0);
+  receive(rig, &m);
+  done(rig, &m);
+  send(rig, 3, ECHO, 0);
+  receive(rig, &m);
+  check(m.kind == VERDICT_DONE, "when there is memory again, tasks are done again");
+  done(rig, &m);
+  close_rig(rig);
+}
+
+static void test_fewer(void) {
+  struct rig *rig = open_rig(65536, 16);
+  struct message m;
+  uint32_t i;
+  send(rig, 1, ECHO, 0);
+  receive(rig, &m);
+  done(rig, &m);
+  atomic_store(&open_refusals, 1);
+  for (i = 1; i <= 100; i++)
+    send(rig, i, YIELD, 5);
+  check(all_back(rig, 100), "a team that gets no memory for another thread goes on with those it has");
+  atomic_store(&open_refusals, 0);
+  close_rig(rig);
+}
+
+/* -- everything at once --------------------------------------------------------------------- */
+
+static void test_many(uint64_t seed) {
+  struct rig *rig = open_rig(4096, 64);
+  uint64_t count = (uint64_t)check_times(20000), sent = 0, back = 0;
+  int ok = 1;
+  while (back < count) {
+    struct message m;
+    while (sent < count && rig->sent == 0 && sent < back + 200) {
+      uint32_t number = (uint32_t)check_random(&seed, 5);
+      char what = check_random(&seed, 50) == 0 ? LONG : check_random(&seed, 50) == 0 ? SPENT : YIELD;
+      if (send(rig, sent + 1, what, what == LONG ? number * 2000 : number) != STATUS_OK)
+        break;
+      sent++;
+    }
+    receive(rig, &m);
+    ok &= m.kind == VERDICT_DONE;
+    done(rig, &m);
+    back++;
+  }
+  check(ok, "many threads that begin and end waiting at random lose nothing");
+  printf("# %d threads\n", threads(rig));
+  close_rig(rig);
+}
+
+int main(void) {
+  uint64_t seed = check_seed(5);
+  test_one_thread();
+  test_growth();
+  test_limit();
+  test_silent();
+  test_full();
+  test_long_replies();
+  test_long_tasks();
+  test_spent();
+  test_no_state();
+  test_fewer();
+  test_many(seed);
+  fflush(stdout);
+  return check_end();
+}
