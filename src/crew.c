@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#define FRESH_NS 50000000 /* a worker's first moments */
-#define BRISK_NS 3000000  /* between two answers of a worker that gets on */
+#define FRESH_NS 300000000 /* a worker's first moments */
+#define BRISK_NS 5000000   /* between two answers of a worker that gets on */
 
 static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
@@ -124,7 +124,8 @@ int crew_hungriest(const struct crew *crew, const struct ration *ration, uint64_
   *appetite = 0;
   for (i = 0; i < crew->limit; i++) {
     uint64_t wants = crew_appetite(crew, i, ration);
-    if (wants > *appetite || (wants > 0 && wants == *appetite && crew->men[i].in_hand < crew->men[best].in_hand)) {
+    if (wants > *appetite ||
+        (wants > 0 && wants == *appetite && crew->men[i].in_hand < crew->men[best].in_hand)) {
       *appetite = wants;
       best = i;
     }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define INTERRUPT_SIGNAL SIGURG /* harmless wherever nobody handles it */
-#define STACK_SIZE 16384        /* the handler walks the Lua stack and formats a few lines */
+#define STACK_SIZE       16384  /* the handler walks the Lua stack and formats a few lines */
 
 static _Thread_local struct fault *watched; /* this thread's own */
 
@@ -23,7 +23,8 @@ static void on_fault(int number) {
   if (watched != NULL) {
     uint64_t index = atomic_load_explicit(&watched->seat->index, memory_order_relaxed);
     if (index != 0) {
-      atomic_store_explicit(&watched->control->fault_index, index, memory_order_release); /* first, should the trace fail */
+      atomic_store_explicit(&watched->control->fault_index, index,
+                            memory_order_release); /* first, should the trace fail */
       note(watched, index);
     }
   }
@@ -73,5 +74,6 @@ void fault_interrupt(struct fault *fault, pthread_t thread, uint64_t index) {
 
 void fault_overrun(struct fault *fault, uint64_t index) {
   atomic_store_explicit(&fault->control->fault_timeout, 1, memory_order_relaxed);
-  atomic_store_explicit(&fault->control->fault_index, index, memory_order_release); /* pairs with note_culprit's acquire */
+  atomic_store_explicit(&fault->control->fault_index, index,
+                        memory_order_release); /* pairs with note_culprit's acquire */
 }

@@ -35,7 +35,8 @@ void link_reset(struct link *link) {
   int i, used = atomic_load_explicit(&c->thread_count, memory_order_relaxed);
   ring_init(link->tasks, link->layout.ring_size);
   ring_init(link->replies, link->layout.ring_size);
-  for (i = 0; i < used && i < link->layout.thread_limit; i++) /* only those touched: the rest are zero pages */
+  for (i = 0; i < used && i < link->layout.thread_limit;
+       i++) /* only those touched: the rest are zero pages */
     atomic_store_explicit(&link->seats[i].index, 0, memory_order_relaxed);
   atomic_store_explicit(&c->parent_asleep, 0, memory_order_relaxed);
   atomic_store_explicit(&c->worker_asleep, 0, memory_order_relaxed);

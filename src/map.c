@@ -19,12 +19,12 @@
 #include "transport_fork.h"
 #include "worker.h"
 
-#define MAP "fast_map.map"
-#define RING_SIZE ((size_t)256 << 10)
+#define MAP          "fast_map.map"
+#define RING_SIZE    ((size_t)256 << 10)
 #define THREADS_MOST 32768 /* of one process: the kernel's own limit is about there */
-#define FILL_MOST 512      /* tasks pulled in one go, before workers are woken and results handed out */
-#define STREAK 64          /* results handed out between two looks at the workers */
-#define BUFFER_KEEP ((size_t)1 << 20)
+#define FILL_MOST    512   /* tasks pulled in one go, before workers are woken and results handed out */
+#define STREAK       64    /* results handed out between two looks at the workers */
+#define BUFFER_KEEP  ((size_t)1 << 20)
 
 /* user values of the userdata */
 enum { SLOT_SNAPSHOT = 1, SLOT_SOURCE, SLOT_FEEDER, SLOT_FAIL, SLOT_ERROR, SLOT_COUNT = SLOT_ERROR };
@@ -49,7 +49,7 @@ struct map {
   int forked;        /* the first worker is */
   int streak;
   struct pool_figures figures; /* of a closed map */
-  int epoll; /* what an event loop waits on; -1: nobody asked */
+  int epoll;                   /* what an event loop waits on; -1: nobody asked */
 };
 
 static struct map *check_map(lua_State *L) {
@@ -114,7 +114,8 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   lua_Integer tasks = count < 0 ? INT_MAX : count > 0 ? count : 1;
   lua_Integer threads = least(field_integer(L, 1, "threads_limit", INT_MAX), least(tasks, INT_MAX));
   lua_Integer procs = least(least(field_integer(L, 1, "procs_limit", 1), threads), SHRT_MAX);
-  *pool = (struct pool_options){.task_count = count, .window_limit = (uint64_t)field_integer(L, 1, "buffersize", 1)};
+  *pool = (struct pool_options){.task_count = count,
+                                .window_limit = (uint64_t)field_integer(L, 1, "buffersize", 1)};
   pool->worker_limit = (int)procs;
   pool->thread_limit = (int)threads;
   pool->ordered = field_boolean(L, 1, "ordered");
@@ -143,7 +144,9 @@ static void read_source(lua_State *L, struct map *map) {
   const char *kind;
   lua_getfield(L, 3, "kind");
   kind = luaL_checkstring(L, -1);
-  map->kind = strcmp(kind, "table") == 0 ? SOURCE_TABLE : strcmp(kind, "range") == 0 ? SOURCE_RANGE : SOURCE_OTHER;
+  map->kind = strcmp(kind, "table") == 0   ? SOURCE_TABLE
+              : strcmp(kind, "range") == 0 ? SOURCE_RANGE
+                                           : SOURCE_OTHER;
   lua_pop(L, 1);
   map->count = field_integer(L, 3, "count", -1);
   if (map->kind == SOURCE_RANGE) {
@@ -160,7 +163,8 @@ static void read_source(lua_State *L, struct map *map) {
 
 static enum status open_pool(struct map *map, const struct pool_options *options) {
   struct transport *transport;
-  struct fork_options fork = {.worker_count = options->worker_limit, .ring_size = RING_SIZE, .main = worker_run};
+  struct fork_options fork = {
+      .worker_count = options->worker_limit, .ring_size = RING_SIZE, .main = worker_run};
   enum status status;
   fork.context = &map->context;
   fork.thread_limit = map->context.threads_most;
@@ -286,7 +290,8 @@ static void push_numbered(lua_State *L, const struct map *map, int table, lua_In
   else if (map->floats)
     lua_pushnumber(L, map->first_float + (lua_Number)(k - 1) * map->step_float);
   else
-    lua_pushinteger(L, (lua_Integer)((lua_Unsigned)map->first + (lua_Unsigned)(k - 1) * (lua_Unsigned)map->step));
+    lua_pushinteger(
+        L, (lua_Integer)((lua_Unsigned)map->first + (lua_Unsigned)(k - 1) * (lua_Unsigned)map->step));
 }
 
 /* [-0, +0, v] */
@@ -370,7 +375,8 @@ static int l_begin(lua_State *L) {
   do { /* every process is forked here, before the script's next line can change anything */
     before = after;
     if (fill(L, map, 0) >= 0)
-      return luaL_error(L, "the input yields: wrap the loop over the map in a coroutine of its own, or give it a table");
+      return luaL_error(
+          L, "the input yields: wrap the loop over the map in a coroutine of its own, or give it a table");
     pool_figures(map->pool, &after);
   } while (after.added > before.added);
   return 0;
@@ -391,7 +397,8 @@ static void give_way(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   main = lua_tothread(L, -1);
   lua_pop(L, 1);
-  if (L != main && notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
+  if (L != main &&
+      notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
     lua_sethook(main, NULL, 0, 0);
     luaL_error(L, "interrupted!");
   }
@@ -418,7 +425,8 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   lua_pushinteger(L, d->pid);
   if (d->own) {
     lua_pushlstring(L, (const char *)d->bytes, d->size);
-  } else if (d->size == 0 || codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count) != STATUS_OK) {
+  } else if (d->size == 0 ||
+             codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count) != STATUS_OK) {
     lua_settop(L, top + 5);
     lua_pushnil(L);
   }
@@ -486,7 +494,8 @@ static int next_continued(lua_State *L, int status, lua_KContext context) {
 static int forward_yield(lua_State *L, struct map *map) {
   int count = lua_gettop(map->feeder);
   if (!lua_isyieldable(L))
-    return luaL_error(L, "the input yields outside a coroutine: give it a table, or run the loop in a coroutine");
+    return luaL_error(
+        L, "the input yields outside a coroutine: give it a table, or run the loop in a coroutine");
   luaL_checkstack(L, count, "too many values");
   lua_xmove(map->feeder, L, count);
   return lua_yieldk(L, count, 1, next_continued);
@@ -638,10 +647,10 @@ static int l_figures(lua_State *L) {
 }
 
 void map_register(lua_State *L) {
-  static const luaL_Reg methods[] = {{"push", l_push},         {"room", l_room},   {"rest", l_rest},
-                                     {"begin", l_begin},       {"step", l_step},   {"close", l_close},
+  static const luaL_Reg methods[] = {{"push", l_push},         {"room", l_room},       {"rest", l_rest},
+                                     {"begin", l_begin},       {"step", l_step},       {"close", l_close},
                                      {"iterator", l_iterator}, {"figures", l_figures}, {"notify", l_notify},
-                                     {"arm", l_arm}, {"fd", l_fd}, {NULL, NULL}};
+                                     {"arm", l_arm},           {"fd", l_fd},           {NULL, NULL}};
   luaL_newmetatable(L, MAP);
   lua_pushcfunction(L, l_close);
   lua_setfield(L, -2, "__gc");

@@ -7,8 +7,8 @@
 
 #define EVENTS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
-static struct sigaction previous;       /* the host's own handler; written once before ours is in place */
-static const char service_key = 0;      /* its address names the service function in the registry */
+static struct sigaction previous;  /* the host's own handler; written once before ours is in place */
+static const char service_key = 0; /* its address names the service function in the registry */
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
@@ -32,7 +32,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
 
 static void handle_signal(void) {
   struct sigaction now, action;
-  if (sigaction(NOTICE_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_signal)
+  if (sigaction(NOTICE_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+      now.sa_sigaction == on_signal)
     return;
   previous = now;
   memset(&action, 0, sizeof action);
@@ -50,5 +51,6 @@ void notice_install(lua_State *L) {
 
 int notice_foreign_hook(lua_State *main) {
   lua_Hook hook = lua_gethook(main);
-  return hook != NULL && hook != on_hook && (lua_gethookmask(main) & LUA_MASKCOUNT) != 0 && lua_gethookcount(main) == 1;
+  return hook != NULL && hook != on_hook && (lua_gethookmask(main) & LUA_MASKCOUNT) != 0 &&
+         lua_gethookcount(main) == 1;
 }

@@ -2,8 +2,9 @@
 #include "pace.h"
 
 #define AHEAD_NS 2000000.0 /* of work in hand beyond the running task */
-#define LONG_NS 20000000.0 /* tasks shorter than this have one waiting, longer ones none: they spread evenly */
-#define READING_NS 20000   /* the least worker time of a reading */
+#define LONG_NS                                                                                              \
+  20000000.0             /* tasks shorter than this have one waiting, longer ones none: they spread evenly */
+#define READING_NS 20000 /* the least worker time of a reading */
 
 void pace_pass(struct pace *p, int64_t now, int busy_count) {
   double ns;

@@ -9,10 +9,11 @@
 #include "clock.h"
 #include "crew.h"
 
-#define BYTES_AHEAD ((size_t)64 << 20) /* soft bound on the window's memory: no more tasks are pulled beyond it */
-#define DRAIN 256                      /* replies taken in before results are handed out */
-#define DELAY_MOST (86400 * CLOCK_SECOND)
-#define DEATHS_MOST 3                  /* in a row without a completed task: the map ends */
+#define BYTES_AHEAD                                                                                          \
+  ((size_t)64 << 20)    /* soft bound on the window's memory: no more tasks are pulled beyond it */
+#define DRAIN       256 /* replies taken in before results are handed out */
+#define DELAY_MOST  (86400 * CLOCK_SECOND)
+#define DEATHS_MOST 3 /* in a row without a completed task: the map ends */
 
 /* A task that runs again, but not at once. */
 struct delay {
@@ -26,20 +27,21 @@ struct pool {
   struct window window;
   struct crew crew;
   int ended;
-  int refused;       /* the system refused a worker: go on with those there are */
-  int deaths;        /* since a task was last completed */
-  uint64_t unsent;   /* nothing before it is QUEUED */
-  uint64_t queued;   /* slots in state QUEUED */
-  uint64_t suspects; /* of those, tasks that must run alone */
+  int refused;          /* the system refused a worker: go on with those there are */
+  int deaths;           /* since a task was last completed */
+  uint64_t unsent;      /* nothing before it is QUEUED */
+  uint64_t queued;      /* slots in state QUEUED */
+  uint64_t suspects;    /* of those, tasks that must run alone */
   struct delay *delays; /* of those, tasks that wait for their moment */
   size_t delay_count, delay_capacity;
-  uint64_t turn;     /* where the search for a ready result goes on when unordered */
+  uint64_t turn; /* where the search for a ready result goes on when unordered */
   uint64_t delivered;
 };
 
 enum status pool_open(struct pool **box, const struct pool_options *options, struct transport *transport) {
   struct pool *pool = calloc(1, sizeof *pool);
-  if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count, options->worker_quota) != STATUS_OK) {
+  if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count,
+                                options->worker_quota) != STATUS_OK) {
     free(pool);
     transport->ops->stop(transport, 0);
     return STATUS_NOMEM;
@@ -287,7 +289,8 @@ static int retry(struct pool *pool, uint64_t index, struct slot *slot, enum verd
 
 /* -- results in --------------------------------------------------------- */
 
-static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, const void *bytes, size_t size) {
+static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, const void *bytes,
+                   size_t size) {
   if (window_finish(&pool->window, slot, verdict, bytes, size) != STATUS_OK)
     /* the parent is short of memory: this task's result is what is lost, and it says so */
     window_finish(&pool->window, slot, VERDICT_MEMORY, NULL, 0);
@@ -305,7 +308,8 @@ static void take_result(struct pool *pool, const struct event *event) {
   const struct message *m = &event->message;
   struct slot *slot = window_slot(&pool->window, m->index);
   pool->crew.men[event->worker].full = 0;
-  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != event->worker || slot->attempt != m->attempt)
+  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != event->worker ||
+      slot->attempt != m->attempt)
     return; /* of an older attempt, or nonsense */
   crew_answered(&pool->crew, event->worker);
   pool->deaths = 0;
@@ -315,7 +319,8 @@ static void take_result(struct pool *pool, const struct event *event) {
 }
 
 /* The verdict is the pool's own: its bytes are text. */
-static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict, const char *text) {
+static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict,
+                 const char *text) {
   if (retry(pool, index, slot, verdict))
     return;
   finish(pool, slot, verdict, text, strlen(text));
@@ -324,7 +329,8 @@ static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verd
 
 static void describe_loss(const struct loss *loss, char *text, size_t size) {
   if (loss->timed_out)
-    snprintf(text, size, "timed out, and did not yield to the interruption%s%s", *loss->trace ? "\n" : "", loss->trace);
+    snprintf(text, size, "timed out, and did not yield to the interruption%s%s", *loss->trace ? "\n" : "",
+             loss->trace);
   else if (loss->garbage)
     snprintf(text, size, "the worker wrote nonsense into its ring and was killed");
   else if (loss->signal != 0)
@@ -337,7 +343,8 @@ static void describe_loss(const struct loss *loss, char *text, size_t size) {
 }
 
 /* Every task that the worker had runs again, except a known culprit; of the rest, those that were running are suspects. */
-static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verdict verdict, const char *text) {
+static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verdict verdict,
+                      const char *text) {
   uint64_t i;
   for (i = pool->window.first; i < pool->window.next; i++) {
     struct slot *slot = window_slot(&pool->window, i);
@@ -397,7 +404,8 @@ static void take_event(struct pool *pool, const struct event *event) {
 static enum status take_events(struct pool *pool, int64_t deadline) {
   struct event event;
   int count = 0;
-  while (count < DRAIN && pool->transport->ops->receive(pool->transport, count == 0 ? deadline : 0, &event) == STATUS_OK) {
+  while (count < DRAIN &&
+         pool->transport->ops->receive(pool->transport, count == 0 ? deadline : 0, &event) == STATUS_OK) {
     take_event(pool, &event);
     count++;
   }

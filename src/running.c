@@ -3,8 +3,9 @@
 
 #include <lauxlib.h>
 
-static _Thread_local lua_State *volatile now; /* this thread's; stored only by it, read by its signal handlers */
-static const char start_key = 0;           /* its address names the sentinel in the registry */
+static _Thread_local lua_State
+    *volatile now;               /* this thread's; stored only by it, read by its signal handlers */
+static const char start_key = 0; /* its address names the sentinel in the registry */
 
 lua_State *running_now(void) {
   return now;

@@ -16,12 +16,12 @@
 #include "fault.h"
 #include "message.h"
 
-#define STACK_SIZE (1 << 20)     /* Lua's own C stack check needs up to 416 KB */
-#define HELD_KEEP (1 << 16)      /* bytes of buffers kept between tasks */
+#define STACK_SIZE      (1 << 20) /* Lua's own C stack check needs up to 416 KB */
+#define HELD_KEEP       (1 << 16) /* bytes of buffers kept between tasks */
 #define SAMPLE_MS_LEAST 1
-#define SAMPLE_MS_MOST 50
-#define SAMPLE_MOST 64           /* threads looked at in one go */
-#define EXIT_BROKEN 126
+#define SAMPLE_MS_MOST  50
+#define SAMPLE_MOST     64 /* threads looked at in one go */
+#define EXIT_BROKEN     126
 #define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
 
 struct member {
@@ -31,16 +31,16 @@ struct member {
   struct member *next;
   struct seat *seat;
   int number;
-  int tid;               /* the kernel's number, for team_sample; 0 until the thread runs */
-  int in_task;           /* all below under the team's lock */
-  int blocked;           /* counted in team->blocked */
-  int asleep_at_sample;  /* the kernel said so at the last look, in the same task */
+  int tid;              /* the kernel's number, for team_sample; 0 until the thread runs */
+  int in_task;          /* all below under the team's lock */
+  int blocked;          /* counted in team->blocked */
+  int asleep_at_sample; /* the kernel said so at the last look, in the same task */
   uint64_t sampled_index;
-  pthread_t thread;      /* valid once tid is set */
-  struct state *state;   /* the thread's own */
+  pthread_t thread;    /* valid once tid is set */
+  struct state *state; /* the thread's own */
   struct fault fault;
-  struct job job;        /* the thread's own; index also read under the lock */
-  struct buffer held;    /* the bytes of its task */
+  struct job job;             /* the thread's own; index also read under the lock */
+  struct buffer held;         /* the bytes of its task */
   const struct buffer *reply; /* not yet published */
   enum verdict verdict;
 };
@@ -50,14 +50,17 @@ struct team {
   struct link *link;
   pthread_mutex_t lock;
   pthread_cond_t tasks; /* idle threads wait: a task may be there */
-  pthread_cond_t room;  /* threads with a reply wait: the reply ring may have room, or another's long reply is through */
+  pthread_cond_t
+      room; /* threads with a reply wait: the reply ring may have room, or another's long reply is through */
   struct inbox inbox;
   struct ring_writer replies;
-  size_t sent;        /* of the reply that is on its way in pieces */
-  int sending;        /* somebody's reply is */
+  size_t sent; /* of the reply that is on its way in pieces */
+  int sending; /* somebody's reply is */
   int thread_count, idle, blocked, room_waiters;
-  int limit;          /* thread_limit, or less when the system refuses */
-  int budget;         /* threads to add one after the other while tasks are there (after a sample) */
+  int limit;                    /* thread_limit, or less when the system refuses */
+  void (*listen_alone)(void *); /* the only thread listens itself while it waits; NULL: there is a listener */
+  void *listen_context;
+  int budget; /* threads to add one after the other while tasks are there (after a sample) */
   int sample_ms;
   struct member *members; /* newest first; never removed */
 };
@@ -109,7 +112,7 @@ static void ring_parent(struct team *team) {
     doorbell_ring(team->link->bell);
 }
 
-/* Somebody is about to wait for tasks: the main thread must hear of new ones. True when there are some already. */
+/* Somebody is about to wait for tasks: the listener must hear of new ones. True when there are some already. */
 static int arm(struct team *team) {
   bell_arm(&team->link->control->worker_asleep);
   return task_there(team);
@@ -117,9 +120,20 @@ static int arm(struct team *team) {
 
 /* -- replies -------------------------------------------------------------- */
 
+/* Waits for a signal on the condition; without a listener, for the doorbell itself. */
+static void wait_for(struct team *team, pthread_cond_t *condition) {
+  if (team->listen_alone == NULL) {
+    pthread_cond_wait(condition, &team->lock);
+    return;
+  }
+  pthread_mutex_unlock(&team->lock);
+  team->listen_alone(team->listen_context);
+  pthread_mutex_lock(&team->lock);
+}
+
 static void wait_room(struct team *team) {
   team->room_waiters++;
-  pthread_cond_wait(&team->room, &team->lock);
+  wait_for(team, &team->room);
   team->room_waiters--;
 }
 
@@ -133,7 +147,8 @@ static void await_room(struct team *team) {
 
 static void publish(struct member *m) {
   struct team *team = m->team;
-  struct message reply = {.kind = (unsigned char)m->verdict, .attempt = m->job.attempt, .index = m->job.index};
+  struct message reply = {
+      .kind = (unsigned char)m->verdict, .attempt = m->job.attempt, .index = m->job.index};
   reply.bytes = m->reply->bytes;
   reply.size = m->reply->size;
   while (team->sending) /* a long reply goes through whole before another starts */
@@ -147,7 +162,8 @@ static void publish(struct member *m) {
   m->reply = NULL;
 }
 
-static void reply(struct port *port, const struct job *job, enum verdict verdict, const struct buffer *bytes) {
+static void reply(struct port *port, const struct job *job, enum verdict verdict,
+                  const struct buffer *bytes) {
   struct member *m = of_port(port);
   (void)job; /* m->job */
   m->reply = bytes;
@@ -178,7 +194,8 @@ static enum status accept(struct member *m, const struct message *message) {
     status = buffer_append(&m->held, message->bytes, message->size);
     message_done(&m->team->inbox, message, NULL);
   }
-  m->job = (struct job){.index = message->index, .attempt = message->attempt, .bytes = m->held.bytes, .size = message->size};
+  m->job = (struct job){
+      .index = message->index, .attempt = message->attempt, .bytes = m->held.bytes, .size = message->size};
   m->in_task = 1;
   return status;
 }
@@ -215,7 +232,7 @@ static void sit_down(struct member *m) {
 static void idle_wait(struct team *team) {
   team->idle++;
   if (!arm(team))
-    pthread_cond_wait(&team->tasks, &team->lock);
+    wait_for(team, &team->tasks);
   team->idle--;
 }
 
@@ -384,31 +401,33 @@ static int launch(struct member *m) {
   return error;
 }
 
+/* Under the lock. */
+static void enlist(struct team *team, struct member *m) {
+  m->number = team->members == NULL ? 0 : team->members->number + 1;
+  m->seat = &team->link->seats[m->number];
+  m->fault = (struct fault){.control = team->link->control, .seat = m->seat, .state = &m->state};
+  m->next = team->members;
+  team->members = m;
+  atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
+}
+
 /* Starts the thread that the caller has reserved in thread_count. Refused: the team goes on with those it has. */
 static void add_thread(struct team *team) {
   struct member *m = new_member(team);
-  pthread_mutex_lock(&team->lock);
   if (m != NULL) {
-    m->number = team->members == NULL ? 0 : team->members->number + 1;
-    m->seat = &team->link->seats[m->number];
-    m->fault = (struct fault){.control = team->link->control, .seat = m->seat, .state = &m->state};
-    m->next = team->members;
-    team->members = m;
-    atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
+    pthread_mutex_lock(&team->lock);
+    enlist(team, m);
+    pthread_mutex_unlock(&team->lock);
+    if (launch(m) == 0)
+      return;
   }
-  pthread_mutex_unlock(&team->lock);
-  if (m != NULL && launch(m) == 0)
-    return;
   pthread_mutex_lock(&team->lock);
   team->limit = --team->thread_count;
   tell_capacity(team);
   pthread_mutex_unlock(&team->lock);
 }
 
-enum status team_open(struct team **box, const struct team_options *options) {
-  struct team *team = calloc(1, sizeof *team);
-  if (team == NULL)
-    return STATUS_NOMEM;
+static void init(struct team *team, const struct team_options *options) {
   team->options = *options;
   team->link = options->link;
   team->limit = options->thread_limit;
@@ -418,13 +437,32 @@ enum status team_open(struct team **box, const struct team_options *options) {
   pthread_cond_init(&team->room, NULL);
   ring_reader_init(&team->inbox.reader, team->link->tasks, team->link->layout.ring_size);
   ring_writer_init(&team->replies, team->link->replies, team->link->layout.ring_size);
-  *box = team;
-  team->thread_count = 1;
-  add_thread(team);
-  return team->thread_count > 0 ? STATUS_OK : STATUS_NOMEM;
 }
 
-/* -- the main thread's part --------------------------------------------------- */
+enum status team_open(struct team **box, const struct team_options *options) {
+  struct team *team = calloc(1, sizeof *team);
+  struct member *m = team == NULL ? NULL : new_member(team);
+  if (m == NULL) {
+    free(team);
+    return STATUS_NOMEM;
+  }
+  init(team, options);
+  team->thread_count = 1;
+  enlist(team, m);
+  *box = team;
+  return STATUS_OK;
+}
+
+void team_join(struct team *team, void (*listen_alone)(void *), void *context) {
+  if (listen_alone != NULL) { /* there is no listener: no further thread can be had either */
+    team->limit = 1;
+    team->listen_alone = listen_alone;
+    team->listen_context = context;
+  }
+  thread_main(team->members);
+}
+
+/* -- the listener's part -------------------------------------------------------- */
 
 void team_wake(struct team *team) {
   int grow;

@@ -1,9 +1,9 @@
 /* team.h - the threads of one worker and the queue they share.
    Level 5: link, message, port, state, blocking. One a process; knows no lua.h.
 
-   Threads wait for tasks on the process's task ring under one lock; the worker's main thread (worker.c) alone listens to the
-   doorbell and passes the wake-up on. A thread is added only while tasks are queued and every thread waits:
-   a waiting function says so (blocking.h), or the main thread sees it (team_sample). */
+   Threads wait for tasks on the process's task ring under one lock; the worker's listener thread (worker.c) alone listens to
+   the doorbell and passes the wake-up on. A thread is added only while tasks are queued and every thread waits:
+   a waiting function says so (blocking.h), or the listener sees it (team_sample). */
 #ifndef FAST_MAP_TEAM_H
 #define FAST_MAP_TEAM_H
 
@@ -21,17 +21,21 @@ struct team_options {
   int64_t kill_after_ns; /* from the interruption to the end of the process */
 };
 
-/* Worker main thread. OK NOMEM */
+/* Worker main thread, before any other. OK NOMEM */
 enum status team_open(struct team **team, const struct team_options *options);
 
-/* Worker main thread: the doorbell rang, or nothing did for a while: hands tasks to idle threads, adds a thread when all wait. */
+/* Worker main thread: works as the first of the team, until the process ends. listen_alone is NULL, or, when no listener
+   could be started, a function that listens until the doorbell rings. */
+void team_join(struct team *team, void (*listen_alone)(void *), void *context);
+
+/* Listener thread: the doorbell rang, or nothing did for a while: hands tasks to idle threads, adds a thread when all wait. */
 void team_wake(struct team *team);
 
-/* Worker main thread: looks which threads wait in the kernel without having said so. Returns the milliseconds after
+/* Listener thread: looks which threads wait in the kernel without having said so. Returns the milliseconds after
    which to look again. */
 int team_sample(struct team *team);
 
-/* Worker main thread: interrupts tasks that are over their time; ends the process when one does not yield to that. Returns
+/* Listener thread: interrupts tasks that are over their time; ends the process when one does not yield to that. Returns
    the milliseconds after which to look again. */
 int team_check_deadlines(struct team *team);
 

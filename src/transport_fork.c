@@ -18,9 +18,10 @@
 #include "clock.h"
 
 #define RING_SIZE_LEAST ((size_t)4096)
-#define TURN 64               /* replies taken from one worker before the next one's turn */
-#define NAP_NS 30000          /* a pause instead of a sleep while replies come thick: it saves every worker's wake-up call */
-#define NAP_AFTER 16          /* replies since the last sleep that make a nap worth it */
+#define TURN            64 /* replies taken from one worker before the next one's turn */
+#define NAP_NS                                                                                               \
+  30000 /* a pause instead of a sleep while replies come thick: it saves every worker's wake-up call */
+#define NAP_AFTER        16   /* replies since the last sleep that make a nap worth it */
 #define EXIT_PATIENCE_MS 2000 /* for a worker that was asked to leave */
 
 enum life { LIFE_NONE, LIFE_RUNNING, LIFE_LEAVING /* its end of the bell is closed; replies may remain */ };
@@ -28,11 +29,11 @@ enum life { LIFE_NONE, LIFE_RUNNING, LIFE_LEAVING /* its end of the bell is clos
 struct process {
   enum life life;
   pid_t pid;
-  int pidfd;         /* readable at the process's death, also when a child of a task holds the bell; -1: none */
-  int capacity;      /* as last told */
-  int garbage;       /* wrote nonsense */
-  int sent_some;     /* tasks, since it was last looked whether it sleeps */
-  int took_some;     /* replies, since then */
+  int pidfd;     /* readable at the process's death, also when a child of a task holds the bell; -1: none */
+  int capacity;  /* as last told */
+  int garbage;   /* wrote nonsense */
+  int sent_some; /* tasks, since it was last looked whether it sleeps */
+  int took_some; /* replies, since then */
   struct link link;
   struct inbox inbox;
   struct ring_writer tasks;
@@ -53,7 +54,7 @@ struct transport_fork {
   int burst;                 /* replies since the last sleep */
   int signal;                /* that rings also send to signal_thread; 0: none */
   pid_t signal_thread;
-  int held;                  /* the worker whose reply the caller looks at, -1 */
+  int held; /* the worker whose reply the caller looks at, -1 */
   struct message reply;
   struct transport_fork *next_open; /* parent: list of all, so that a child can close their bells */
 };
@@ -88,7 +89,8 @@ static void close_inherited(void) {
 
 /* child: the script's handlers and groups are not the worker's. Ctrl-C reaches the parent, which decides. */
 static void become_worker(void) {
-  static const int defaults[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGURG, SIGCHLD};
+  static const int defaults[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT, SIGALRM,
+                                 SIGUSR1, SIGUSR2, SIGURG, SIGCHLD};
   sigset_t none;
   size_t i;
   setpgid(0, 0);
@@ -542,7 +544,8 @@ static int pid_of(struct transport *t, int worker) {
   return (int)self(t)->processes[worker].pid;
 }
 
-static const struct transport_ops fork_ops = {start, send_task, flush, receive, running, drop, retire, pid_of, stop};
+static const struct transport_ops fork_ops = {start, send_task, flush,  receive, running,
+                                              drop,  retire,    pid_of, stop};
 
 /* Shared memory for all links; with smaller rings when there is little. */
 static enum status share(struct transport_fork *f) {

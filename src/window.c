@@ -88,7 +88,8 @@ const unsigned char *slot_bytes(const struct slot *slot) {
   return slot->size > SLOT_INLINE ? slot->bytes.heap : slot->bytes.own;
 }
 
-enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes, size_t size) {
+enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes,
+                          size_t size) {
   enum status status = fill(w, slot, bytes, size);
   if (status != STATUS_OK)
     return status;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #include "team.h"
 
 #define ORPHAN_CHECK_MS 500 /* when the bell is held open by a stranger, the parent's death shows by this */
-#define EXIT_NO_MEMORY 125
+#define EXIT_NO_MEMORY  125
+#define LISTENER_STACK  (256 << 10)
 
 static int depth; /* written once, in the forked child's only thread */
 
@@ -53,39 +55,80 @@ static int sooner(int a, int b) {
   return a < b ? a : b;
 }
 
-/* worker main thread */
-static void listen(struct link *link, struct team *team, int parent) {
-  int again_ms = 1;
-  for (;;) {
-    struct pollfd bell = {.fd = link->bell, .events = POLLIN};
-    int ready = poll(&bell, 1, again_ms);
-    if (ready > 0) {
-      if (doorbell_clear(link->bell) == STATUS_CLOSED)
-        leave(team, parent);
-      team_wake(team);
-      again_ms = sooner(1, team_check_deadlines(team));
-    } else if (ready == 0) {
-      if (getppid() != parent)
-        die();
-      again_ms = sooner(ORPHAN_CHECK_MS, sooner(team_sample(team), team_check_deadlines(team)));
-    }
+/* What the listener knows. */
+struct ear {
+  struct link *link;
+  struct team *team;
+  int parent;
+};
+
+/* Returns the milliseconds after which to look again. */
+static int hear(struct ear *ear, int timeout_ms) {
+  struct pollfd bell = {.fd = ear->link->bell, .events = POLLIN};
+  int ready = poll(&bell, 1, timeout_ms);
+  if (ready > 0) {
+    if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
+      leave(ear->team, ear->parent);
+    team_wake(ear->team);
+    return sooner(1, team_check_deadlines(ear->team));
   }
+  if (ready < 0)
+    return timeout_ms;
+  if (getppid() != ear->parent)
+    die();
+  return sooner(ORPHAN_CHECK_MS, sooner(team_sample(ear->team), team_check_deadlines(ear->team)));
+}
+
+/* listener thread */
+static void *listen(void *argument) {
+  int again_ms = 1;
+  for (;;)
+    again_ms = hear(argument, again_ms);
+  return NULL;
+}
+
+/* The only thread, while it waits. */
+static void listen_alone(void *argument) {
+  hear(argument, ORPHAN_CHECK_MS);
+}
+
+/* The listener has the small stack: the tasks run on the main thread's. */
+static int start_listener(struct ear *ear) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  int error = pthread_attr_init(&attributes);
+  if (error != 0)
+    return 0;
+  pthread_attr_setstacksize(&attributes, LISTENER_STACK);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  error = pthread_create(&thread, &attributes, listen, ear);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+/* worker main thread */
+static void set_up(struct team_options *options, const struct worker_context *c, struct link *link,
+                   int worker) {
+  *options = (struct team_options){.link = link, .snapshot = c->snapshot, .state = c->state};
+  options->thread_limit = thread_share(c, worker);
+  options->timeout_ns = c->timeout_ns;
+  options->kill_after_ns = c->kill_after_ns;
+  if (!options->state.per_task_seed)
+    options->state.seed += (uint64_t)getpid() << 32;
 }
 
 void worker_run(struct link *link, int worker, int parent, void *context) {
   struct worker_context *c = context;
-  struct team_options options = {.link = link, .snapshot = c->snapshot, .state = c->state};
-  struct team *team;
+  struct team_options options;
+  struct ear ear = {.link = link, .parent = parent};
   depth++;
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
   buffer_lines();
   fault_install();
-  options.thread_limit = thread_share(c, worker);
-  options.timeout_ns = c->timeout_ns;
-  options.kill_after_ns = c->kill_after_ns;
-  if (!options.state.per_task_seed)
-    options.state.seed += (uint64_t)getpid() << 32;
-  if (snapshot_freeze(c->snapshot) != STATUS_OK || team_open(&team, &options) != STATUS_OK)
+  set_up(&options, c, link, worker);
+  if (snapshot_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
     _exit(EXIT_NO_MEMORY);
-  listen(link, team, parent);
+  team_join(ear.team, start_listener(&ear) ? NULL : listen_alone, &ear);
+  for (;;)
+    pause(); /* our thread gave up for lack of memory; the others, and the listener, use the stack above */
 }

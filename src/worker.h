@@ -1,4 +1,4 @@
-/* worker.h - a forked process: its main thread listens, its team computes.
+/* worker.h - a forked process: its team computes, a listener thread hears the parent.
    Level 5: team, link, snapshot. Knows no lua.h; never meets the pool. */
 #ifndef FAST_MAP_WORKER_H
 #define FAST_MAP_WORKER_H

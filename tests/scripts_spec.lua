@@ -144,11 +144,11 @@ describe("scripts/word_count.lua", function()
   end)
 
   it("counts what find and grep count", function()
-    local code, out, err = run("word_count.lua", { "-n", "1000000", "src" })
+    local code, out, err = run("word_count.lua", { "-n", "1000000", "lua" })
     assert.equal(0, code, err)
     local mine = {}
     for count, word in out:gmatch " *(%d+)  ([^\n]+)\n" do mine[word] = tonumber(count) end
-    local pipe = io.popen("find src -type f -exec cat {} + | LC_ALL=C tr A-Z a-z"
+    local pipe = io.popen("find lua -type f -exec cat {} + | LC_ALL=C tr A-Z a-z"
       .. " | LC_ALL=C grep -aoE \"[a-z][a-z']*\" | LC_ALL=C sort | LC_ALL=C uniq -c")
     local checked = 0
     for line in pipe:lines() do
