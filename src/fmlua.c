@@ -328,6 +328,18 @@ static int answer(char **argv, int *exit_code) {
   return c.action != RUN;
 }
 
+/* (good) Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.
+   Now, while everything is alive: the finalizers of a closing state would come too late for what callbacks use. */
+static int end_maps(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "fast_map.handle") == LUA_TTABLE &&
+      lua_getfield(L, -1, "at_exit") == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 0);
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   int status, good, exit_code;
   lua_State *L;
@@ -347,8 +359,12 @@ int main(int argc, char **argv) {
   status = lua_pcall(L, 2, 1, 0);
   good = lua_toboolean(L, -1);
   call_report(L, status);
+  good = good && status == LUA_OK;
+  lua_pushcfunction(L, end_maps);
+  lua_pushboolean(L, good);
+  call_report(L, call_run(L, 1, 0));
   lua_close(L);
-  if (good && status == LUA_OK)
+  if (good)
     return EXIT_SUCCESS;
   return call_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
 }
