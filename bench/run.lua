@@ -97,7 +97,7 @@ end
 
 --- What the programs find in their surroundings: watch hands it on.
 local function surroundings(out)
-  local cache = os.getenv("XDG_CACHE_HOME") or (os.getenv("HOME") or "/root") .. "/.cache"
+  local cache = os.getenv("XDG_CACHE_HOME") or (os.getenv("HOME") or "") .. "/.cache"
   local node = os.getenv("FAST_MAP_BENCH_NODE") or cache .. "/fast_map-bench"
   local cpath = os.getenv("LUA_CPATH_5_4") or os.getenv("LUA_CPATH") or ""
   return {
@@ -131,15 +131,17 @@ local function run_once(bench, experiment, point, entry, words, round)
   return now() - began, not result
 end
 
---- The words of an entry that is worth running at this point, or nil and why not: it failed at a smaller one, time is
---- up, or what takes long has been run once.
-local function wanted(mine, entry, point, round, bench, out_of_time)
+--- The words of an entry that is worth running at this point, or nil and why not: it failed at a smaller one, or took
+--- so long that it must fail here, time is up, or what takes long has been run once.
+local function wanted(mine, entry, point, round, bench, limit, out_of_time)
   local label, _, arguments = table.unpack(entry)
   local words, reason = arguments(point, bench.quick)
   if not words then
     return nil, reason
   elseif mine.failed_at then
     return nil, "it failed with fewer"
+  elseif round == 1 and mine.last_point and mine.cost[mine.last_point] * point > 3 * limit * mine.last_point then
+    return nil, ("%d took %.1f s already"):format(mine.last_point, mine.cost[mine.last_point])
   elseif out_of_time and (round > 1 or not (label:match("^fast_map") or label == "C")) then
     return nil, "no time left"
   elseif (mine.cost[point] or 0) > 5 then
@@ -152,10 +154,13 @@ local function run_entry(bench, experiment, point, entry, round, deadline)
   local label = entry[1]
   local mine = experiment.state[label] or {cost = {}}
   experiment.state[label] = mine
-  local words, reason = wanted(mine, entry, point, round, bench, now() > deadline)
+  local limit = experiment.limit[bench.quick and 2 or 1]
+  local words, reason = wanted(mine, entry, point, round, bench, not experiment.independent and limit or 1e9,
+    now() > deadline)
   if words then
     local cost, failed = run_once(bench, experiment, point, entry, words, round)
     mine.cost[point] = cost
+    mine.last_point = point
     mine.failed_at = failed and not experiment.independent and point or mine.failed_at
   elseif round == 1 then
     bench.figures:fail(experiment.name, point, label, "not run: " .. reason)
@@ -173,7 +178,7 @@ end
 local function entries_of(experiment, quick)
   local entries, labels = {}, {}
   for _, entry in ipairs(experiment.entries) do
-    if not (quick and experiment.spare and E.spared[entry[1]]) then
+    if not (quick and experiment.spare and experiment.spare:find("|" .. entry[1] .. "|", 1, true)) then
       entries[#entries + 1] = entry
       labels[#labels + 1] = entry[1]
     end
@@ -211,9 +216,9 @@ local function run_experiment(bench, experiment)
   repeat
     local before = spent
     round = round + 1
-    run_round(bench, experiment, entries, points, round, began + budget * 1.3)
+    run_round(bench, experiment, entries, points, round, math.min(began + budget * 1.3, bench.deadline))
     spent = now() - began
-  until 2 * spent - before > budget or round >= (experiment.rounds or 15)
+  until 2 * spent - before > budget or now() > bench.deadline or round >= (experiment.rounds or 15)
   say(("\n%s  [%s]"):format(experiment.title, experiment.name))
   say(("  %s, %s is better; columns: %s; %d round%s, %.0f s"):format(experiment.unit, experiment.better, experiment.x,
     round, round == 1 and "" or "s", now() - began))
@@ -245,8 +250,12 @@ local function main()
     programs = peers.programs(p), surroundings = surroundings(out),
   }
   local began = now()
+  bench.deadline = began + (bench.quick and 52 or 540) -- after that, only one run of fast_map and C a point
   local about = machine.describe(p, bench.surroundings)
   say(table.concat(about, "\n"))
+  if machine.load() > 0.25 * p.cpus then
+    say("WARNING: the machine has other work (see load): figures will be poor, and far apart.")
+  end
   for _, experiment in ipairs(E) do
     if not o.only or o.only:find("," .. experiment.name .. ",", 1, true) then
       run_experiment(bench, experiment)

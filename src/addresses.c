@@ -56,7 +56,8 @@ enum status addresses_put(struct addresses *a, const void *address, uint32_t num
 void addresses_cut(struct addresses *a, uint32_t last) {
   if (a->capacity == 0 || rebuild(a, a->capacity, last) == STATUS_OK)
     return;
-  addresses_release(a); /* no memory to sort them: forgetting all is right too, only slower for the caller */
+  addresses_release(a); /* no memory to sort them: forgetting all is right too,
+                           only slower for the caller */
 }
 
 void addresses_release(struct addresses *a) {

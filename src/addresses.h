@@ -1,7 +1,8 @@
 /* addresses.h - a hash from addresses to numbers.
    Level 1: libc.
 
-   Life: struct addresses a = {0} -> addresses_put / addresses_get -> addresses_release. Owner: the caller. */
+   Life: struct addresses a = {0} -> addresses_put / addresses_get ->
+   addresses_release. Owner: the caller. */
 #ifndef FAST_MAP_ADDRESSES_H
 #define FAST_MAP_ADDRESSES_H
 

@@ -67,17 +67,17 @@ enum tag {
   TAG_NEGATIVE = 0xf0
 };
 
-#define CODEC_SHORT_STRING 40 /* bytes; Lua keeps one copy of each string up to this long, so its address tells it */
-#define CODEC_NEAR_NAMES (TAG_NEGATIVE - TAG_NAME)
-#define CODEC_FLAG_SEEN 0x80
-#define CODEC_FLAG_META 0x40
-#define CODEC_FLAG_PAIRS 0x3f
+#define CODEC_SHORT_STRING 40 /* bytes; Lua keeps one copy of each: its address tells it */
+#define CODEC_NEAR_NAMES   (TAG_NEGATIVE - TAG_NAME)
+#define CODEC_FLAG_SEEN    0x80
+#define CODEC_FLAG_META    0x40
+#define CODEC_FLAG_PAIRS   0x3f
 
 /* How things that belong to the script travel: metatables, functions, userdata. NULL instead of a link:
    none of them do (functions, userdata and light userdata are STATUS_TYPE, metatables are left out). With a link, what it
    refuses goes by value where it can: a metatable as a table, a Lua function as code and upvalues. refer is asked for
    functions and userdata, for metatables, and for tables within a metatable or within a function's upvalues; tables that
-   are plain data go by value, and the table of globals has a tag of its own. */
+   are plain data go by value, and the table of globals has a tag of its own. Both find 16 free slots on the Lua stack. */
 struct codec_link {
   /* [-0, +0, -] Appends to b bytes that name the table, function or userdata at idx.
      OK; TYPE when it has no name (b is then unchanged); NOMEM. */

@@ -15,7 +15,8 @@ static void done(struct copy *c) {
   c->import->copying_count--;
 }
 
-/* [-1, +0, m] Like lua_setmetatable, but a finalizer will not run: the object is the script's, and lives on there. */
+/* [-1, +0, m] Like lua_setmetatable, but a finalizer will not run: the object is the script's, and lives on
+   there. */
 static void set_metatable(lua_State *L, int object) {
   int meta = lua_gettop(L);
   lua_pushliteral(L, "__gc");
@@ -97,7 +98,8 @@ static void fill_table(struct copy *c) {
   lua_pop(c->L, 1);
 }
 
-/* ------------------------------------------------------------------ functions */
+/* ------------------------------------------------------------------ functions
+ */
 
 /* [-0, +0, m] The view's top is upvalue n of the original, the copy is on L's top. */
 static void copy_upvalue(struct copy *c, uint32_t entry, int object, int n) {
@@ -133,7 +135,8 @@ static void fill_function(struct copy *c) {
   lua_pop(c->L, 1);
 }
 
-/* ------------------------------------------------------------------ overlays */
+/* ------------------------------------------------------------------ overlays
+ */
 
 /* Whether the library's own value is to stay: what is C in both was made anew for this state. */
 static int keeps(lua_State *V, lua_State *L) {
@@ -142,6 +145,24 @@ static int keeps(lua_State *V, lua_State *L) {
     return original == copy ||
            (library_find(original) != NULL && library_find(original) == library_find(copy));
   return lua_type(V, -1) == LUA_TUSERDATA && lua_type(L, -1) == LUA_TUSERDATA;
+}
+
+/* The tops are a C closure and what the library, loaded afresh, has in its place: what the library gave both
+   is one thing. */
+static void pair_upvalues(struct copy *c, uint32_t function) {
+  struct import *I = c->import;
+  lua_State *L = c->L, *V = c->view;
+  for (int n = 1; lua_getupvalue(V, -1, n) != NULL; n++) {
+    if (lua_getupvalue(L, -1, n) == NULL) {
+      lua_pop(V, 1);
+      return;
+    }
+    if (lua_type(V, -1) == lua_type(L, -1) && (lua_istable(V, -1) || lua_type(V, -1) == LUA_TUSERDATA) &&
+        addresses_get(&I->known, lua_topointer(V, -1)) == 0 && !globals_special(I, lua_topointer(V, -1)))
+      copy_note(c, &(struct place){.parent = function, .step = STEP_UPVALUE, .number = n});
+    lua_pop(L, 1);
+    lua_pop(V, 1);
+  }
 }
 
 /* View: key, value -> key. The copy is on L's top. */
@@ -161,7 +182,9 @@ static void overlay_field(struct copy *c, uint32_t entry, int key) {
   lua_rawget(L, -3);
   fresh = addresses_get(&I->known, lua_topointer(V, -1)) == 0;
   if (fresh && keeps(V, L)) {
-    copy_note(c, &place);
+    uint32_t kept = copy_note(c, &place);
+    if (lua_iscfunction(V, -1))
+      pair_upvalues(c, kept);
     lua_pop(L, 2);
     lua_pop(V, 1);
   } else if (fresh && lua_istable(V, -1) && lua_istable(L, -1) && !globals_special(I, lua_topointer(V, -1))) {

@@ -1,8 +1,9 @@
-/* copying.h - the inside of import.c: objects whose copies exist but are not complete yet.
-   Level 3: import. For import.c only.
+/* copying.h - the inside of import.c: objects whose copies exist but are not
+   complete yet. Level 3: import. For import.c only.
 
-   Nothing here recurses, so that the depth of the script's data is bounded by memory, not by the C stack: an object that is
-   met while another is being filled goes on top of a stack, with its original on top of the view. */
+   Nothing here recurses, so that the depth of the script's data is bounded by
+   memory, not by the C stack: an object that is met while another is being
+   filled goes on top of a stack, with its original on top of the view. */
 #ifndef FAST_MAP_COPYING_H
 #define FAST_MAP_COPYING_H
 
@@ -11,7 +12,8 @@
 enum copying_kind {
   COPYING_TABLE,
   COPYING_FUNCTION,
-  COPYING_OVERLAY /* the copy came with a library; the script's changes to the original are laid over it */
+  COPYING_OVERLAY /* the copy came with a library; the script's changes to the
+                     original are laid over it */
 };
 
 enum copying_stage { STAGE_META, STAGE_FIRST, STAGE_FIELDS };
@@ -21,7 +23,8 @@ struct copying {
   enum copying_kind kind;
   enum copying_stage stage; /* tables */
   int object;               /* the original's place on the view */
-  int n;                    /* functions: the next upvalue; overlays: 1 + fields of the original so far */
+  int n;                    /* functions: the next upvalue; overlays: 1 + fields of the original so
+            far */
 };
 
 /* [-0, +0, m] Goes on with the topmost object until it is complete or another one is on top. */

@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 
-#define FRESH_NS 300000000 /* a worker's first moments */
+#include "clock.h"
+
+#define START_NS 60000000  /* from the fork to the first answer, if the first task is short */
 #define BRISK_NS 5000000   /* between two answers of a worker that gets on */
+#define FRESH_NS 300000000 /* a worker's first moments: others wait for it */
 
 static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
@@ -67,11 +70,24 @@ static uint64_t lead_allowed(const struct crew *crew) {
   return crew->task_count > 0 ? 16 + (uint64_t)crew->task_count / 50 : 64;
 }
 
-/* In its first moments, before it answers or while it answers briskly, a worker counts as just starting. One that is busy
-   with a long task does not: nobody waits for that. */
-static int is_fresh(const struct crew *crew, const struct crewman *m) {
-  int64_t now = crew->pace.at;
-  return m->alive && now - m->started < FRESH_NS && (!m->answered || now - m->last_answer < BRISK_NS);
+/* In its first moments a worker counts as just starting: until it answers, and while it answers briskly. One that is busy
+   with a long task does not: nobody waits for that. Returns when that ends; 0: it has. */
+static int64_t fresh_until(const struct crew *crew, const struct crewman *m) {
+  int64_t until = m->answered ? m->last_answer + BRISK_NS : m->started + START_NS;
+  if (!m->alive || until > m->started + FRESH_NS)
+    return 0;
+  return until > crew->pace.at ? until : 0;
+}
+
+int64_t crew_next_change(const struct crew *crew) {
+  int64_t next = CLOCK_NEVER;
+  int i;
+  for (i = 0; i < crew->limit; i++) {
+    int64_t until = crew->alive > 1 ? fresh_until(crew, &crew->men[i]) : 0;
+    if (until != 0 && until < next)
+      next = until;
+  }
+  return next;
 }
 
 /* Short maps spread evenly too: a worker that starts a moment later shall not find everything done. */
@@ -79,7 +95,7 @@ static uint64_t lead_limit(const struct crew *crew) {
   uint64_t limit = UINT64_MAX;
   int i;
   for (i = 0; i < crew->limit; i++)
-    if (is_fresh(crew, &crew->men[i]))
+    if (fresh_until(crew, &crew->men[i]) != 0)
       limit = least(limit, crew->men[i].assigned + lead_allowed(crew));
   return limit;
 }

@@ -56,6 +56,9 @@ struct ration {
 /* left: tasks queued or still to come; UINT64_MAX when nobody knows. */
 struct ration crew_ration(const struct crew *crew, uint64_t left);
 
+/* When the ration may change although nothing happens: waiting for a worker that just starts ends. CLOCK_NEVER: it will not. */
+int64_t crew_next_change(const struct crew *crew);
+
 /* How many more tasks a worker should get now. */
 uint64_t crew_appetite(const struct crew *crew, int man, const struct ration *ration);
 

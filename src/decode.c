@@ -1,21 +1,21 @@
-#include "codec.h"
 #include "config.h"
+#include "codec.h"
+#include "wire.h"
 
-#include <endian.h>
 #include <stdint.h>
 
-#define NEAR_NAMES 16 /* names kept on the Lua stack; the others in a table */
+#define NEAR_NAMES   16 /* names kept on the Lua stack; the others in a table */
 #define FRAMES_FIRST 16
 #define LEVELS_AHEAD 32 /* that one lua_checkstack makes room for */
-#define STRAY_SLOTS 8   /* the codec uses above the two of each level */
+#define STRAY_SLOTS  24 /* of the Lua stack, for the codec and resolve, above the two of each level */
 
 /* Slots of the Lua stack above the results; all nil until they are needed. */
 enum slot {
   SLOT_SEEN = 1, /* table: offset -> what was decoded there */
   SLOT_NAMES,    /* table: number -> string, from NEAR_NAMES on */
-  SLOT_FRAMES, /* userdata: the frames, when they are more than FRAMES_FIRST */
-  SLOT_LATE,   /* sequence of tables whose metatable was not complete */
-  SLOT_NAME,   /* the first NEAR_NAMES strings */
+  SLOT_FRAMES,   /* userdata: the frames, when they are more than FRAMES_FIRST */
+  SLOT_LATE,     /* sequence of tables whose metatable was not complete */
+  SLOT_NAME,     /* the first NEAR_NAMES strings */
   SLOT_COUNT = SLOT_NAME + NEAR_NAMES - 1
 };
 
@@ -45,79 +45,16 @@ struct decoder {
   struct frame *frames;
   size_t depth, depth_most;
   size_t depth_ready; /* for which the Lua stack has room */
-  size_t budget; /* entries that tables may still make room for: each takes a
-                    byte at least */
-  size_t names;  /* numbers given */
-  int base;      /* slots start above it */
+  size_t budget;      /* entries that tables may still make room for: each takes a byte at least */
+  size_t names;       /* numbers given */
+  int base;           /* slots start above it */
   struct frame first[FRAMES_FIRST];
 };
 
-/* Bytes: each of these checks what is left. OK FORMAT */
-
-static enum status get_varint_slow(const unsigned char **at,
-                                   const unsigned char *end, uint64_t *n) {
-  const unsigned char *p = *at;
-  uint64_t value = 0;
-  unsigned shift = 0;
-  for (; p < end && shift < 64; shift += 7) {
-    unsigned char byte = *p++;
-    if (shift == 63 && byte > 1)
-      return STATUS_FORMAT;
-    value |= (uint64_t)(byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      *n = value;
-      *at = p;
-      return STATUS_OK;
-    }
-  }
-  return STATUS_FORMAT;
-}
-
-static inline enum status get_varint(const unsigned char **at,
-                                     const unsigned char *end, uint64_t *n) {
-  const unsigned char *p = *at;
-  if (end - p >= 3) {
-    uint64_t value = p[0];
-    if (p[0] < 0x80) {
-      *at = p + 1;
-    } else if (p[1] < 0x80) {
-      value = (value & 0x7f) | (uint64_t)p[1] << 7;
-      *at = p + 2;
-    } else if (p[2] < 0x80) {
-      value =
-          (value & 0x7f) | (uint64_t)(p[1] & 0x7f) << 7 | (uint64_t)p[2] << 14;
-      *at = p + 3;
-    } else {
-      return get_varint_slow(at, end, n);
-    }
-    *n = value;
-    return STATUS_OK;
-  }
-  return get_varint_slow(at, end, n);
-}
-
-static inline enum status get_fixed(const unsigned char **at,
-                                    const unsigned char *end, size_t size,
-                                    uint64_t *bits) {
-  if ((size_t)(end - *at) < size)
-    return STATUS_FORMAT;
-  *bits = 0;
-  memcpy(bits, *at, size);
-  *bits = le64toh(*bits);
-  *at += size;
-  return STATUS_OK;
-}
-
-static inline lua_Integer unzigzag(uint64_t n) {
-  return (lua_Integer)(n >> 1 ^ (~(n & 1) + 1));
-}
-
 /* Values that hold no others and need nothing of what came before.
-   [-0, +1|0, m] OK; AGAIN: it is not one of them, only the tag is taken; FORMAT
- */
+   [-0, +1|0, m] OK; AGAIN: it is not one of them, only the tag is taken; FORMAT */
 
-static enum status push_integer(lua_State *L, const unsigned char **p,
-                                const unsigned char *end) {
+static enum status push_integer(lua_State *L, const unsigned char **p, const unsigned char *end) {
   uint64_t n;
   if (get_varint(p, end, &n) != STATUS_OK)
     return STATUS_FORMAT;
@@ -125,8 +62,7 @@ static enum status push_integer(lua_State *L, const unsigned char **p,
   return STATUS_OK;
 }
 
-static enum status push_integral(lua_State *L, const unsigned char **p,
-                                 const unsigned char *end) {
+static enum status push_integral(lua_State *L, const unsigned char **p, const unsigned char *end) {
   uint64_t n;
   if (get_varint(p, end, &n) != STATUS_OK)
     return STATUS_FORMAT;
@@ -134,8 +70,7 @@ static enum status push_integral(lua_State *L, const unsigned char **p,
   return STATUS_OK;
 }
 
-static enum status push_float4(lua_State *L, const unsigned char **p,
-                               const unsigned char *end) {
+static enum status push_float4(lua_State *L, const unsigned char **p, const unsigned char *end) {
   uint64_t bits;
   uint32_t half;
   float f;
@@ -147,8 +82,7 @@ static enum status push_float4(lua_State *L, const unsigned char **p,
   return STATUS_OK;
 }
 
-static enum status push_float8(lua_State *L, const unsigned char **p,
-                               const unsigned char *end) {
+static enum status push_float8(lua_State *L, const unsigned char **p, const unsigned char *end) {
   uint64_t bits;
   double d;
   if (get_fixed(p, end, 8, &bits) != STATUS_OK)
@@ -158,8 +92,8 @@ static enum status push_float8(lua_State *L, const unsigned char **p,
   return STATUS_OK;
 }
 
-static enum status push_string(lua_State *L, const unsigned char **p,
-                               const unsigned char *end, uint64_t size) {
+static enum status push_string(lua_State *L, const unsigned char **p, const unsigned char *end,
+                               uint64_t size) {
   if ((uint64_t)(end - *p) < size)
     return STATUS_FORMAT;
   lua_pushlstring(L, (const char *)*p, (size_t)size);
@@ -167,8 +101,7 @@ static enum status push_string(lua_State *L, const unsigned char **p,
   return STATUS_OK;
 }
 
-static inline enum status push_scalar(lua_State *L, unsigned tag,
-                                      const unsigned char **p,
+static inline enum status push_scalar(lua_State *L, unsigned tag, const unsigned char **p,
                                       const unsigned char *end) {
   uint64_t size;
   if (tag < TAG_STRING) {
@@ -183,8 +116,7 @@ static inline enum status push_scalar(lua_State *L, unsigned tag,
   }
   switch (tag) {
   case TAG_LONG_STRING:
-    return get_varint(p, end, &size) == STATUS_OK ? push_string(L, p, end, size)
-                                                  : STATUS_FORMAT;
+    return get_varint(p, end, &size) == STATUS_OK ? push_string(L, p, end, size) : STATUS_FORMAT;
   case TAG_NIL:
     lua_pushnil(L);
     return STATUS_OK;
@@ -209,8 +141,7 @@ static inline enum status push_scalar(lua_State *L, unsigned tag,
 
 /* OK FORMAT. The offset of something before the tag at hand. */
 static enum status get_offset(struct decoder *d, uint64_t *offset) {
-  if (get_varint(&d->p, d->end, offset) != STATUS_OK ||
-      *offset >= (uint64_t)(d->p - d->bytes))
+  if (get_varint(&d->p, d->end, offset) != STATUS_OK || *offset >= (uint64_t)(d->p - d->bytes))
     return STATUS_FORMAT;
   return STATUS_OK;
 }
@@ -231,8 +162,7 @@ static void keep_name(struct decoder *d) {
   if (d->names < NEAR_NAMES)
     lua_replace(d->L, d->base + SLOT_NAME + (int)d->names);
   else
-    lua_rawseti(d->L, slot_table(d, SLOT_NAMES),
-                (lua_Integer)(d->names - NEAR_NAMES) + 1);
+    lua_rawseti(d->L, slot_table(d, SLOT_NAMES), (lua_Integer)(d->names - NEAR_NAMES) + 1);
   d->names++;
 }
 
@@ -257,15 +187,13 @@ static inline enum status push_name(struct decoder *d, uint64_t name) {
   if (name < NEAR_NAMES)
     lua_pushvalue(d->L, d->base + SLOT_NAME + (int)name);
   else
-    lua_rawgeti(d->L, d->base + SLOT_NAMES,
-                (lua_Integer)(name - NEAR_NAMES) + 1);
+    lua_rawgeti(d->L, d->base + SLOT_NAMES, (lua_Integer)(name - NEAR_NAMES) + 1);
   return STATUS_OK;
 }
 
 static enum status push_far_name(struct decoder *d) {
   uint64_t name;
-  return get_varint(&d->p, d->end, &name) == STATUS_OK ? push_name(d, name)
-                                                       : STATUS_FORMAT;
+  return get_varint(&d->p, d->end, &name) == STATUS_OK ? push_name(d, name) : STATUS_FORMAT;
 }
 
 /* Keeps the object on top for what names it by its offset. */
@@ -277,8 +205,7 @@ static void keep_seen(struct decoder *d, size_t at) {
 
 static enum status push_seen(struct decoder *d) {
   uint64_t offset;
-  if (get_offset(d, &offset) != STATUS_OK ||
-      lua_type(d->L, d->base + SLOT_SEEN) == LUA_TNIL)
+  if (get_offset(d, &offset) != STATUS_OK || lua_type(d->L, d->base + SLOT_SEEN) == LUA_TNIL)
     return STATUS_FORMAT;
   if (lua_rawgeti(d->L, d->base + SLOT_SEEN, (lua_Integer)offset) != LUA_TNIL)
     return STATUS_OK;
@@ -294,8 +221,7 @@ static enum status push_reference(struct decoder *d) {
   if (d->link == NULL || d->p == d->end)
     return STATUS_FORMAT;
   flags = *d->p++;
-  if (get_varint(&d->p, d->end, &size) != STATUS_OK ||
-      (uint64_t)(d->end - d->p) < size)
+  if (get_varint(&d->p, d->end, &size) != STATUS_OK || (uint64_t)(d->end - d->p) < size)
     return STATUS_FORMAT;
   bytes = d->p;
   d->p += size;
@@ -321,8 +247,7 @@ static enum status push_pointer(struct decoder *d) {
   return STATUS_OK;
 }
 
-/* Tables and functions: each has a frame until its last part is in; what they
- * are filled with lies above them. */
+/* Tables and functions: each has a frame until its last part is in; what they are filled with lies above them. */
 
 /* [-0, +0, m] Frames move into a userdata, or a larger one. */
 static void frames_grow(struct decoder *d) {
@@ -334,10 +259,8 @@ static void frames_grow(struct decoder *d) {
   d->depth_most = most;
 }
 
-/* [-0, +0, m] OK DEPTH NOMEM. Before the object that the frame is for is made.
- */
-static enum status enter(struct decoder *d, enum part part, size_t at,
-                         unsigned flags, size_t count) {
+/* [-0, +0, m] OK DEPTH NOMEM. Before the object that the frame is for is made. */
+static enum status enter(struct decoder *d, enum part part, size_t at, unsigned flags, size_t count) {
   if (d->depth >= CODEC_DEPTH)
     return STATUS_DEPTH;
   if (d->depth >= d->depth_ready) {
@@ -360,8 +283,7 @@ static enum part after_array(unsigned flags) {
   return flags & CODEC_FLAG_PAIRS ? PART_PAIRS : PART_META;
 }
 
-/* [-0, +1|0, m] OK FORMAT DEPTH NOMEM. An empty table with room for all; its
- * frame. */
+/* [-0, +1|0, m] OK FORMAT DEPTH NOMEM. An empty table with room for all; its frame. */
 static enum status begin_table(struct decoder *d, unsigned tag) {
   size_t at = (size_t)(d->p - d->bytes) - 1, pairs;
   uint64_t count = tag - TAG_TABLE;
@@ -372,18 +294,15 @@ static enum status begin_table(struct decoder *d, unsigned tag) {
   flags = *d->p++;
   if (tag == TAG_LONG_TABLE && get_varint(&d->p, d->end, &count) != STATUS_OK)
     return STATUS_FORMAT;
-  if (count > d->budget || count > INT32_MAX ||
-      (flags & CODEC_FLAG_META && d->link == NULL))
+  if (count > d->budget || count > INT32_MAX || (flags & CODEC_FLAG_META && d->link == NULL))
     return STATUS_FORMAT;
   d->budget -= (size_t)count;
   class = flags & CODEC_FLAG_PAIRS;
   pairs = class == 0 ? 0 : (size_t)1 << (class < 31 ? class - 1 : 30);
-  if (pairs >
-      d->budget) /* there are more than half as many, of two bytes at least */
+  if (pairs > d->budget) /* there are more than half as many, of two bytes at least */
     pairs = d->budget;
   d->budget -= pairs;
-  status = enter(d, count > 0 ? PART_ARRAY : after_array(flags), at, flags,
-                 (size_t)count);
+  status = enter(d, count > 0 ? PART_ARRAY : after_array(flags), at, flags, (size_t)count);
   if (status != STATUS_OK)
     return status;
   lua_createtable(d->L, (int)count, (int)pairs);
@@ -449,8 +368,7 @@ static size_t upvalue_count(lua_State *L) {
   return about.nups;
 }
 
-/* [-0, +1|0, m] OK FORMAT DEPTH NOMEM. The function, its upvalues fresh; its
- * frame. */
+/* [-0, +1|0, m] OK FORMAT DEPTH NOMEM. The function, its upvalues fresh; its frame. */
 static enum status begin_function(struct decoder *d) {
   size_t at = (size_t)(d->p - d->bytes) - 1;
   struct piece code;
@@ -460,8 +378,7 @@ static enum status begin_function(struct decoder *d) {
   if (d->link == NULL || d->p == d->end)
     return STATUS_FORMAT;
   flags = *d->p++;
-  if (get_code(d, &code) != STATUS_OK ||
-      get_varint(&d->p, d->end, &count) != STATUS_OK)
+  if (get_code(d, &code) != STATUS_OK || get_varint(&d->p, d->end, &count) != STATUS_OK)
     return STATUS_FORMAT;
   status = enter(d, PART_UPVALUES, at, flags, (size_t)count);
   if (status != STATUS_OK || (status = push_code(d, &code)) != STATUS_OK)
@@ -471,16 +388,15 @@ static enum status begin_function(struct decoder *d) {
   return upvalue_count(d->L) == count ? STATUS_OK : STATUS_FORMAT;
 }
 
-/* [-0, +0, -] OK FORMAT. The next upvalue of the function on top is one that an
- * earlier function has. */
+/* [-0, +0, -] OK FORMAT. The next upvalue of the function on top is one that an earlier function has. */
 static enum status join_upvalue(struct decoder *d, struct frame *f) {
   lua_State *L = d->L;
   uint64_t k;
   enum status status = push_seen(d);
   if (status != STATUS_OK)
     return status;
-  if (get_varint(&d->p, d->end, &k) != STATUS_OK || k == 0 ||
-      !lua_isfunction(L, -1) || lua_iscfunction(L, -1) || k > upvalue_count(L))
+  if (get_varint(&d->p, d->end, &k) != STATUS_OK || k == 0 || !lua_isfunction(L, -1) ||
+      lua_iscfunction(L, -1) || k > upvalue_count(L))
     return STATUS_FORMAT;
   lua_upvaluejoin(L, -2, (int)++f->done, -1, (int)k);
   lua_settop(L, -2);
@@ -525,8 +441,8 @@ static inline enum status push_value(struct decoder *d) {
   return status == STATUS_AGAIN ? push_rest(d, tag) : status;
 }
 
-/* Each of these goes on until the object is complete (OK), or another is begun
-   in it (AGAIN); a frame says where it is before that, since frames may move.
+/* Each of these goes on until the object is complete (OK), or another is begun in it (AGAIN); a frame says
+   where it is before that, since frames may move.
    [-0, +..., e] OK AGAIN FORMAT DEPTH NOMEM */
 
 static enum status read_array(struct decoder *d, struct frame *f) {
@@ -604,8 +520,7 @@ static int is_in_progress(const struct decoder *d) {
   const unsigned char *p = d->p;
   size_t low = 0, high = d->depth, middle;
   uint64_t offset;
-  if (p == d->end || *p++ != TAG_SEEN ||
-      get_varint(&p, d->end, &offset) != STATUS_OK)
+  if (p == d->end || *p++ != TAG_SEEN || get_varint(&p, d->end, &offset) != STATUS_OK)
     return 0;
   while (low < high) {
     middle = low + (high - low) / 2;
@@ -619,8 +534,7 @@ static int is_in_progress(const struct decoder *d) {
   return 0;
 }
 
-/* [-1, +0, -] OK FORMAT. The value on top becomes the metatable of the table
- * below. */
+/* [-1, +0, -] OK FORMAT. The value on top becomes the metatable of the table below. */
 static enum status set_metatable(lua_State *L) {
   if (lua_type(L, -1) != LUA_TTABLE)
     return STATUS_FORMAT;
@@ -628,8 +542,8 @@ static enum status set_metatable(lua_State *L) {
   return STATUS_OK;
 }
 
-/* [-0, +0, m] The metatable of the table on top may still lack the __gc that
-   Lua looks for when it is set: the table gets it once more at the end. */
+/* [-0, +0, m] The metatable of the table on top may still lack the __gc that Lua looks for when it is set: the
+   table gets it once more at the end. */
 static void keep_late(struct decoder *d) {
   int idx = slot_table(d, SLOT_LATE);
   lua_pushvalue(d->L, -1);
@@ -639,9 +553,7 @@ static void keep_late(struct decoder *d) {
 static void set_late_metatables(struct decoder *d) {
   lua_State *L = d->L;
   int late = d->base + SLOT_LATE;
-  lua_Integer i, count = lua_type(L, late) == LUA_TNIL
-                             ? 0
-                             : (lua_Integer)lua_rawlen(L, late);
+  lua_Integer i, count = lua_type(L, late) == LUA_TNIL ? 0 : (lua_Integer)lua_rawlen(L, late);
   for (i = 1; i <= count; i++) {
     lua_rawgeti(L, late, i);
     if (lua_getmetatable(L, -1))
@@ -673,8 +585,7 @@ static enum status read_parts(struct decoder *d, struct frame *f) {
   return status;
 }
 
-/* [-1, +0, m] OK FORMAT. Hands the complete object on top to the one that is
- * the innermost now. */
+/* [-1, +0, m] OK FORMAT. Hands the complete object on top to the one that is the innermost now. */
 static enum status deliver(struct decoder *d) {
   lua_State *L = d->L;
   struct frame *f = innermost(d);
@@ -712,12 +623,9 @@ static enum status finish(struct decoder *d) {
   return status;
 }
 
-/* [-0, +..., e] The values from `from` on, the first of which is no scalar;
- * those before lie above `top`. */
-static enum status read_values(lua_State *L, int top, int from, int count,
-                               const unsigned char *bytes,
-                               const unsigned char *p, const unsigned char *end,
-                               struct codec_link *link) {
+/* [-0, +..., e] The values from `from` on, the first of which is no scalar; those before lie above `top`. */
+static enum status read_values(lua_State *L, int top, int from, int count, const unsigned char *bytes,
+                               const unsigned char *p, const unsigned char *end, struct codec_link *link) {
   struct decoder d;
   enum status status = STATUS_OK;
   int i;
@@ -747,32 +655,37 @@ static enum status read_values(lua_State *L, int top, int from, int count,
   return status;
 }
 
-enum status codec_decode(lua_State *L, const void *bytes, size_t size,
-                         struct codec_link *link, int *count) {
-  const unsigned char *p = bytes, *end = p + size, *at;
-  int i, n;
-  uint64_t many;
-  enum status status = get_varint(&p, end, &many);
-  if (status != STATUS_OK || many > (uint64_t)(end - p) || many > INT32_MAX / 2)
-    return STATUS_FORMAT;
-  n = (int)many;
-  if (!lua_checkstack(L, n + STRAY_SLOTS))
-    return STATUS_NOMEM;
-  for (i = 0; i < n && status == STATUS_OK; i++) {
-    if ((at = p++) >= end)
-      status = STATUS_FORMAT;
-    else if ((status = push_scalar(L, *at, &p, end)) ==
-             STATUS_AGAIN) { /* only now is it worth while to make ready */
-      int top = lua_gettop(L) - i;
-      status = read_values(L, top, i, n, bytes, at, end, link);
-      lua_settop(L, status == STATUS_OK ? top + n : top);
-      *count = n;
-      return status;
+/* [-0, +..., e] The values from `from` on, the first of which is no small integer; those before are on top. */
+static enum status read_more(lua_State *L, int from, int count, const unsigned char *bytes,
+                             const unsigned char *p, const unsigned char *end, struct codec_link *link) {
+  int top = lua_gettop(L) - from, i;
+  enum status status = STATUS_OK;
+  for (i = from; i < count && status == STATUS_OK; i++) {
+    const unsigned char *at = p++;
+    status = at < end ? push_scalar(L, *at, &p, end) : STATUS_FORMAT;
+    if (status == STATUS_AGAIN) { /* only now is it worth while to make ready for the rest */
+      status = read_values(L, top, i, count, bytes, at, end, link);
+      p = end;
+      break;
     }
   }
-  *count = n;
-  if (status == STATUS_OK && p == end)
-    return STATUS_OK;
-  lua_settop(L, -(status == STATUS_OK ? n : i - 1) - 1);
-  return STATUS_FORMAT;
+  if (status == STATUS_OK && p != end)
+    status = STATUS_FORMAT;
+  lua_settop(L, status == STATUS_OK ? top + count : top);
+  return status;
+}
+
+/* Inline here is what a message of a few small integers needs: there may be millions of them a second. */
+enum status codec_decode(lua_State *L, const void *bytes, size_t size, struct codec_link *link, int *count) {
+  const unsigned char *p = bytes, *end = p + size;
+  uint64_t n;
+  int i;
+  if (get_varint(&p, end, &n) != STATUS_OK || n > (uint64_t)(end - p) || n > INT32_MAX / 2)
+    return STATUS_FORMAT;
+  if (!lua_checkstack(L, (int)n + STRAY_SLOTS))
+    return STATUS_NOMEM;
+  *count = (int)n;
+  for (i = 0; i < (int)n && p < end && *p < TAG_STRING; i++)
+    lua_pushinteger(L, (lua_Integer)*p++);
+  return i == (int)n && p == end ? STATUS_OK : read_more(L, i, (int)n, bytes, p, end, link);
 }

@@ -1,31 +1,24 @@
-#include "codec.h"
 #include "config.h"
+#include "codec.h"
+#include "fault.h"
+#include "wire.h"
 #include "written.h"
 
-#include <ctype.h>
-#include <endian.h>
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define FRAMES_FIRST 16
-#define STRAY_SLOTS                                                            \
-  24 /* of the Lua stack that the codec and refer use above those of the       \
-        levels */
-#define SCALAR_MOST                                                            \
-  24 /* bytes that a value that is no string takes, or a tag, flags and two    \
-        varints */
-#define GAP_MOST 8 /* nils written to keep an array with holes an array */
-#define FLAGS                                                                  \
-  1 /* bytes from the tag to the flags of what can be seen again               \
-     */
+#define STRAY_SLOTS  24 /* of the Lua stack, for the codec and refer, above those of the levels */
+#define SCALAR_MOST  24 /* bytes of a value that is no string, or of a tag, flags and two varints */
+#define GAP_MOST     8  /* nils written to keep an array with holes an array */
+#define FLAGS        1  /* bytes from the tag to the flags of what can be seen again */
 
-/* What is being written of the object at the frame's slot of the Lua stack, and
- * what lies above it. */
+/* What is being written of the object at the frame's slot of the Lua stack, and what lies above it. */
 enum part {
-  PART_NEW,      /* nothing of a table or function yet */
+  PART_TABLE,    /* nothing of it yet */
+  PART_FUNCTION, /* the same */
   PART_ARRAY,    /* key, value: of an element 1, 2, 3... */
   PART_PAIRS,    /* key, value */
   PART_KEY,      /* key, value, key: the last is being written */
@@ -50,34 +43,14 @@ struct encoder {
   const void *globals;      /* the table; NULL without a link */
   struct frame *frames;     /* the innermost is the last */
   size_t depth, depth_most; /* the Lua stack has room for the most */
-  struct seen seen;  /* tables, functions, userdata, upvalues: offset << 8, | k
-                        for the k-th upvalue of a function */
-  struct seen codes; /* dumped code, by a hash of it: offset */
-  struct names
-      names; /* offset << 1 of a string met once, name << 1 | 1 afterwards */
+  struct seen seen;   /* objects, upvalues: offset << 8, | k for the k-th upvalue of the function there */
+  struct seen codes;  /* dumped code, by a hash of it: offset */
+  struct names names; /* offset << 1 of a string met once, name << 1 | 1 afterwards */
   uint64_t name_count;
   struct frame first[FRAMES_FIRST];
 };
 
 /* Bytes */
-
-static inline unsigned char *put_varint(unsigned char *p, uint64_t n) {
-  for (; n >= 0x80; n >>= 7)
-    *p++ = (unsigned char)(n | 0x80);
-  *p++ = (unsigned char)n;
-  return p;
-}
-
-static inline unsigned char *put_fixed(unsigned char *p, uint64_t bits,
-                                       size_t size) {
-  bits = htole64(bits);
-  memcpy(p, &bits, size);
-  return p + size;
-}
-
-static inline uint64_t zigzag(lua_Integer v) {
-  return (uint64_t)v << 1 ^ (v < 0 ? ~UINT64_C(0) : 0);
-}
 
 static inline unsigned char *put_integer(unsigned char *p, lua_Integer v) {
   if (v >= -16 && v < 128) {
@@ -92,8 +65,7 @@ static unsigned char *put_float(unsigned char *p, lua_Number v) {
   double d = v;
   uint64_t bits;
   memcpy(&bits, &d, sizeof bits);
-  if (d > -1048576 && d < 1048576 && (double)(int)d == d &&
-      bits != UINT64_C(1) << 63) {
+  if (d > -1048576 && d < 1048576 && (double)(int)d == d && bits != UINT64_C(1) << 63) {
     *p++ = TAG_INTEGRAL;
     return put_varint(p, zigzag((int)d));
   }
@@ -124,8 +96,7 @@ static inline void put_number(struct buffer *b, uint64_t n) {
 /* OK NOMEM. Puts the length of what follows `at` in front of it. */
 static enum status insert_length(struct buffer *b, size_t at) {
   unsigned char length[10];
-  size_t size = b->size - at,
-         width = (size_t)(put_varint(length, size) - length);
+  size_t size = b->size - at, width = (size_t)(put_varint(length, size) - length);
   if (buffer_reserve(b, width) != STATUS_OK)
     return STATUS_NOMEM;
   memmove(b->bytes + at + width, b->bytes + at, size);
@@ -161,8 +132,7 @@ static enum status put_text(struct buffer *b, const char *text, size_t size) {
   return STATUS_OK;
 }
 
-/* Room has been reserved. A string that was written before: by its name, which
- * it gets the second time. */
+/* Room has been reserved. A string that was written before: by its name, which it gets the second time. */
 static inline void put_name(struct encoder *e, uint64_t *where) {
   struct buffer *b = e->b;
   uint64_t name = *where >> 1;
@@ -187,7 +157,7 @@ static enum status put_string(struct encoder *e, int idx) {
     put_name(e, where);
     return STATUS_OK;
   }
-  if (size <= CODEC_SHORT_STRING && size > 1)
+  if (size <= CODEC_SHORT_STRING && size > 0)
     names_put(&e->names, text, (uint64_t)(e->b->size - e->start) << 1);
   return put_text(e->b, text, size);
 }
@@ -203,8 +173,7 @@ static inline void put_any_number(lua_State *L, int idx, struct buffer *b) {
 }
 
 /* Room has been reserved. OK; AGAIN: neither nil nor boolean */
-static inline enum status put_rest(lua_State *L, int idx, int type,
-                                   struct buffer *b) {
+static inline enum status put_rest(lua_State *L, int idx, int type, struct buffer *b) {
   if (type == LUA_TBOOLEAN)
     put_byte(b, lua_toboolean(L, idx) ? TAG_TRUE : TAG_FALSE);
   else if (type == LUA_TNIL)
@@ -222,14 +191,12 @@ static inline enum status put_leaf(struct encoder *e, int idx, int type) {
     put_any_number(e->L, idx, e->b);
     return STATUS_OK;
   }
-  return type == LUA_TSTRING ? put_string(e, idx)
-                             : put_rest(e->L, idx, type, e->b);
+  return type == LUA_TSTRING ? put_string(e, idx) : put_rest(e->L, idx, type, e->b);
 }
 
-/* Tables and functions, whose parts are written one after the other; frames
-   instead of C's stack, since a list may be 100,000 long. enter() takes the
-   value on top of the Lua stack: it is either written and popped, or has a
-   frame. */
+/* Tables and functions, whose parts are written one after the other; frames instead of C's stack, since a list
+   may be 100,000 long. enter() takes the value on top of the Lua stack: it is either written and popped, or has
+   a frame. */
 
 static enum status enter(struct encoder *e, int type, int named);
 
@@ -264,20 +231,15 @@ static enum status put_reference(struct encoder *e) {
   return status;
 }
 
-/* OK NOMEM. Slots of the Lua stack for all levels that there are frames for:
- * three when a key is a table. */
+/* OK NOMEM. Slots of the Lua stack for all levels that there are frames for: three when a key is a table. */
 static enum status slots_reserve(struct encoder *e) {
-  return lua_checkstack(e->L, (int)(e->depth_most - e->depth) * 3 + STRAY_SLOTS)
-             ? STATUS_OK
-             : STATUS_NOMEM;
+  return lua_checkstack(e->L, (int)(e->depth_most - e->depth) * 3 + STRAY_SLOTS) ? STATUS_OK : STATUS_NOMEM;
 }
 
 /* OK NOMEM */
 static enum status frames_grow(struct encoder *e) {
-  size_t most =
-      e->depth_most * 2 < CODEC_DEPTH ? e->depth_most * 2 : CODEC_DEPTH;
-  struct frame *frames =
-      realloc(e->frames == e->first ? NULL : e->frames, most * sizeof *frames);
+  size_t most = e->depth_most * 2 < CODEC_DEPTH ? e->depth_most * 2 : CODEC_DEPTH;
+  struct frame *frames = realloc(e->frames == e->first ? NULL : e->frames, most * sizeof *frames);
   if (frames == NULL)
     return STATUS_NOMEM;
   if (e->frames == e->first)
@@ -288,7 +250,7 @@ static enum status frames_grow(struct encoder *e) {
 }
 
 /* OK NOMEM DEPTH. A frame for the value on top. */
-static inline enum status push(struct encoder *e, int named) {
+static inline enum status push(struct encoder *e, enum part part, int named) {
   struct frame *f;
   if (e->depth == e->depth_most) {
     if (e->depth >= CODEC_DEPTH)
@@ -297,7 +259,7 @@ static inline enum status push(struct encoder *e, int named) {
       return STATUS_NOMEM;
   }
   f = &e->frames[e->depth++];
-  f->part = PART_NEW;
+  f->part = part;
   f->named = named;
   f->at = e->b->size;
   f->count = f->done = 0;
@@ -321,8 +283,7 @@ static unsigned char *flags_of(struct encoder *e, const struct frame *f) {
 
 /* 1 + log2, rounded up */
 static unsigned pairs_class(size_t pairs) {
-  return pairs <= 1 ? (unsigned)pairs
-                    : 65 - (unsigned)__builtin_clzll(pairs - 1);
+  return pairs <= 1 ? (unsigned)pairs : 65 - (unsigned)__builtin_clzll(pairs - 1);
 }
 
 /* [-1, +0, -] The elements and pairs of the table on top are written. */
@@ -374,8 +335,7 @@ static enum status put_value(struct encoder *e, struct frame *f) {
   return status == STATUS_OK ? written(e) : status;
 }
 
-/* Fewer elements came in order than lua_rawlen had promised: corrects their
- * number in its place. */
+/* Fewer elements came in order than lua_rawlen had promised: corrects their number in its place. */
 static void end_array(struct encoder *e, struct frame *f) {
   unsigned char *p = e->b->bytes + f->at;
   lua_Integer most = f->count, count = f->done;
@@ -391,8 +351,7 @@ static void end_array(struct encoder *e, struct frame *f) {
   *p = (unsigned char)count;
 }
 
-/* The key at -2 is the next of the array, or a little further, which nils
- * bridge. */
+/* The key at -2 is the next of the array, or a little further, which nils bridge. */
 static inline int is_element(struct encoder *e, struct frame *f) {
   lua_Integer key, gap;
   if (!lua_isinteger(e->L, -2))
@@ -402,8 +361,7 @@ static inline int is_element(struct encoder *e, struct frame *f) {
     f->done = key;
     return 1;
   }
-  if (key <= f->done || key > f->count || key - f->done > GAP_MOST ||
-      reserve(e->b) != STATUS_OK)
+  if (key <= f->done || key > f->count || key - f->done > GAP_MOST || reserve(e->b) != STATUS_OK)
     return 0;
   for (gap = key - f->done - 1; gap > 0; gap--)
     put_byte(e->b, TAG_NIL);
@@ -430,8 +388,7 @@ static enum status put_array(struct encoder *e, struct frame *f, int more) {
   return end_table(e, f);
 }
 
-/* One pass with lua_next: what comes as 1, 2, 3... is the array, the rest are
- * pairs. */
+/* One pass with lua_next: what comes as 1, 2, 3... is the array, the rest are pairs. */
 static enum status begin_table(struct encoder *e, struct frame *f) {
   struct buffer *b = e->b;
   int more;
@@ -441,9 +398,7 @@ static enum status begin_table(struct encoder *e, struct frame *f) {
     f->count = (lua_Integer)lua_rawlen(e->L, -3);
   if (reserve(b) != STATUS_OK)
     return STATUS_NOMEM;
-  put_byte(b, f->count < TAG_LONG_TABLE - TAG_TABLE
-                  ? TAG_TABLE + (unsigned)f->count
-                  : TAG_LONG_TABLE);
+  put_byte(b, f->count < TAG_LONG_TABLE - TAG_TABLE ? TAG_TABLE + (unsigned)f->count : TAG_LONG_TABLE);
   put_byte(b, 0);
   if (f->count == 0) {
     f->part = PART_PAIRS;
@@ -463,7 +418,7 @@ static enum status enter_table(struct encoder *e, int named) {
     return status == STATUS_AGAIN ? put_seen(e, where) : status;
   if (named && (status = put_reference(e)) != STATUS_TYPE)
     return status;
-  return push(e, named);
+  return push(e, PART_TABLE, named);
 }
 
 static enum status put_globals(struct encoder *e) {
@@ -491,12 +446,10 @@ static uint64_t hash_bytes(const unsigned char *bytes, size_t size) {
   return hash;
 }
 
-/* The code at `at` was written before at `earlier`, for another closure of the
- * same function. */
+/* The code at `at` was written before at `earlier`, for another closure of the same function. */
 static int is_same(const struct buffer *b, size_t at, size_t earlier) {
   size_t size = b->size - at;
-  return earlier + size <= at &&
-         memcmp(b->bytes + earlier, b->bytes + at, size) == 0;
+  return earlier + size <= at && memcmp(b->bytes + earlier, b->bytes + at, size) == 0;
 }
 
 /* OK NOMEM. The code of the function on top. */
@@ -509,10 +462,8 @@ static enum status put_code(struct encoder *e) {
     return STATUS_NOMEM;
   if (e->codes.spots == NULL)
     seen_init(&e->codes);
-  status = seen_meet(
-      &e->codes,
-      (const void *)(uintptr_t)(hash_bytes(b->bytes + at, b->size - at) | 1),
-      &where);
+  status =
+      seen_meet(&e->codes, (const void *)(uintptr_t)(hash_bytes(b->bytes + at, b->size - at) | 1), &where);
   if (status != STATUS_AGAIN || !is_same(b, at, e->start + (size_t)where))
     return status == STATUS_NOMEM ? status : STATUS_OK;
   b->size = at;
@@ -537,8 +488,7 @@ static enum status put_upvalues(struct encoder *e, struct frame *f) {
   while (f->done < f->count) {
     int k = (int)++f->done;
     uint64_t where = (uint64_t)(f->at - e->start) << 8 | (unsigned)k;
-    enum status status =
-        seen_meet(&e->seen, lua_upvalueid(e->L, -1, k), &where);
+    enum status status = seen_meet(&e->seen, lua_upvalueid(e->L, -1, k), &where);
     if (status == STATUS_AGAIN) {
       status = put_shared_upvalue(e, where);
     } else if (status == STATUS_OK) {
@@ -573,17 +523,18 @@ static enum status begin_function(struct encoder *e, struct frame *f) {
 /* A function or userdata. */
 static enum status enter_object(struct encoder *e) {
   uint64_t where = here(e);
+  const char *object =
+      lua_topointer(e->L, -1); /* of an empty userdata it may be where the next object begins */
   enum status status;
   if (e->link == NULL)
     return STATUS_TYPE;
-  status = seen_meet(&e->seen, lua_topointer(e->L, -1), &where);
+  status = seen_meet(&e->seen, object + 1, &where);
   if (status != STATUS_OK)
     return status == STATUS_AGAIN ? put_seen(e, where) : status;
   status = put_reference(e);
-  if (status != STATUS_TYPE || !lua_isfunction(e->L, -1) ||
-      lua_iscfunction(e->L, -1))
+  if (status != STATUS_TYPE || !lua_isfunction(e->L, -1) || lua_iscfunction(e->L, -1))
     return status;
-  return push(e, 1);
+  return push(e, PART_FUNCTION, 1);
 }
 
 static enum status put_pointer(struct encoder *e) {
@@ -598,8 +549,7 @@ static enum status put_pointer(struct encoder *e) {
   return written(e);
 }
 
-/* [-1|0, +0..., -] OK NOMEM DEPTH TYPE; the value stays on top when it cannot
- * be written. */
+/* [-1|0, +0..., -] OK NOMEM DEPTH TYPE; the value stays on top when it cannot be written. */
 static enum status enter(struct encoder *e, int type, int named) {
   switch (type) {
   case LUA_TTABLE:
@@ -616,14 +566,14 @@ static enum status enter(struct encoder *e, int type, int named) {
   }
 }
 
-/* Goes on with the innermost frame, after what was written of it last has left
- * the stack. */
+/* Goes on with the innermost frame, after what was written of it last has left the stack. */
 static enum status step(struct encoder *e) {
   struct frame *f = innermost(e);
   switch (f->part) {
-  case PART_NEW:
-    return lua_type(e->L, -1) == LUA_TTABLE ? begin_table(e, f)
-                                            : begin_function(e, f);
+  case PART_TABLE:
+    return begin_table(e, f);
+  case PART_FUNCTION:
+    return begin_function(e, f);
   case PART_ARRAY:
     return put_array(e, f, lua_next(e->L, -2));
   case PART_PAIRS:
@@ -639,84 +589,18 @@ static enum status step(struct encoder *e) {
 
 /* What went wrong */
 
-struct path {
-  char text[200];  /* from the innermost function, or from the message */
-  char owner[200]; /* that function, and the path to it */
-};
-
-static void append(char *text, size_t size, const char *more) {
-  size_t used = strlen(text);
-  snprintf(text + used, size - used, "%s", more);
-}
-
-static int is_word(const char *text) {
-  if (!isalpha((unsigned char)*text) && *text != '_')
-    return 0;
-  while (isalnum((unsigned char)*text) || *text == '_')
-    text++;
-  return *text == '\0';
-}
-
-/* [-0, +0, -] Adds the key at idx: .name, ["a b"], [3] */
-static void path_key(lua_State *L, int idx, struct path *path) {
-  char step[80];
-  const char *text;
-  size_t i;
-  switch (lua_type(L, idx)) {
-  case LUA_TSTRING:
-    text = lua_tolstring(L, idx, NULL);
-    snprintf(step, sizeof step, is_word(text) ? ".%.70s" : "[\"%.70s\"]", text);
-    for (i = 0; step[i] != '\0'; i++)
-      if (iscntrl((unsigned char)step[i]))
-        step[i] = '?';
-    break;
-  case LUA_TNUMBER:
-    if (lua_isinteger(L, idx))
-      snprintf(step, sizeof step, "[%lld]",
-               (long long)lua_tointegerx(L, idx, NULL));
-    else
-      snprintf(step, sizeof step, "[%.14g]",
-               (double)lua_tonumberx(L, idx, NULL));
-    break;
-  case LUA_TBOOLEAN:
-    snprintf(step, sizeof step, "[%s]",
-             lua_toboolean(L, idx) ? "true" : "false");
-    break;
-  default:
-    snprintf(step, sizeof step, "[%s]", lua_typename(L, lua_type(L, idx)));
-  }
-  append(path->text, sizeof path->text, step);
-}
-
-/* [-0, +0, -] Upvalue k of the function at idx: starts the path anew, what led
- * here becomes the owner's. */
-static void path_upvalue(lua_State *L, int idx, int k, struct path *path) {
-  struct path outer = *path;
-  lua_Debug about;
-  const char *name = lua_getupvalue(L, idx, k);
-  lua_settop(L, -2);
-  lua_pushvalue(L, idx);
-  lua_getinfo(L, ">S", &about);
-  snprintf(path->text, sizeof path->text, "upvalue '%.60s'",
-           name == NULL || *name == '\0' ? "?" : name);
-  snprintf(path->owner, sizeof path->owner, " of function at %s:%d%s%s%s",
-           about.short_src, about.linedefined,
-           *outer.text != '\0' ? " in " : "", outer.text, outer.owner);
-}
-
-/* [-0, +0, -] The path to the value on top; frame i's object is at the slot
- * that those below leave it. */
+/* [-0, +0, -] The path to the value on top; frame i's object is at the slot that those below leave it. */
 static void path_find(struct encoder *e, int slot, struct path *path) {
   size_t i;
   for (i = 0; i < e->depth; i++) {
     const struct frame *f = &e->frames[i];
     switch (f->part) {
     case PART_KEY:
-      append(path->text, sizeof path->text, "(key)");
+      path_step(path, "(key)");
       slot += 3;
       break;
     case PART_META:
-      append(path->text, sizeof path->text, "(metatable)");
+      path_step(path, "(metatable)");
       slot += 1;
       break;
     case PART_UPVALUES:
@@ -730,49 +614,8 @@ static void path_find(struct encoder *e, int slot, struct path *path) {
   }
 }
 
-/* [-0, +1|0, -] Pushes __name of the metatable of the userdata on top; without
-   the new string that lua_getfield might need. */
-static const char *find_name(lua_State *L) {
-  const char *key;
-  if (!lua_getmetatable(L, -1))
-    return NULL;
-  lua_pushnil(L);
-  while (lua_next(L, -2)) {
-    if (lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING) {
-      key = lua_tolstring(L, -2, NULL);
-      if (strcmp(key, "__name") == 0)
-        return lua_tolstring(L, -1, NULL);
-    }
-    lua_settop(L, -2);
-  }
-  return NULL;
-}
-
-/* [-0, +..., -] What the value on top is. */
-static void describe(lua_State *L, char *text, size_t size) {
-  const char *name;
-  switch (lua_type(L, -1)) {
-  case LUA_TTHREAD:
-    snprintf(text, size, "a coroutine");
-    break;
-  case LUA_TFUNCTION:
-    snprintf(text, size,
-             lua_iscfunction(L, -1) ? "a C function" : "a function");
-    break;
-  case LUA_TUSERDATA:
-    name = find_name(L);
-    snprintf(text, size, name == NULL ? "a userdata" : "a userdata (%.60s)",
-             name);
-    break;
-  default:
-    snprintf(text, size, "a %s", lua_typename(L, lua_type(L, -1)));
-  }
-}
-
-/* [-0, +..., -] TYPE and DEPTH; the value is on top, frame 0's object at
- * `slot`. */
-static void report(struct encoder *e, enum status status, int slot, int number,
-                   struct codec_fault *fault) {
+/* [-0, +..., -] TYPE and DEPTH; the value is on top, frame 0's object at `slot`. */
+static void report(struct encoder *e, enum status status, int slot, int number, struct codec_fault *fault) {
   struct path path = {"", ""};
   char what[96];
   if (fault == NULL)
@@ -780,25 +623,22 @@ static void report(struct encoder *e, enum status status, int slot, int number,
   if (number > 0)
     snprintf(path.text, sizeof path.text, "value %d", number);
   if (status == STATUS_DEPTH) {
-    snprintf(fault->text, sizeof fault->text,
-             "%s is nested deeper than %d levels",
+    snprintf(fault->text, sizeof fault->text, "%.40s is nested deeper than %d levels",
              number > 0 ? path.text : "the value", CODEC_DEPTH);
   } else if (status == STATUS_TYPE) {
     path_find(e, slot, &path);
     describe(e->L, what, sizeof what);
-    snprintf(fault->text, sizeof fault->text, "%.170s%.150s is %s",
+    snprintf(fault->text, sizeof fault->text, "%.90s%.105s is %.55s",
              *path.text == '\0' ? "the value" : path.text, path.owner, what);
   }
 }
 
 /* The message */
 
-/* [-0, +0, -] Appends values `from` to `count` - 1, the first of which is no
- * leaf. `start` is where the message is. */
-static enum status put_values(lua_State *L, int first, int from, int count,
-                              struct buffer *b, size_t start,
-                              struct codec_link *link,
-                              struct codec_fault *fault) {
+/* [-0, +0, -] Appends values `from` to `count` - 1, the first of which is no leaf. `start` is where the
+   message is. */
+static enum status put_values(lua_State *L, int first, int from, int count, struct buffer *b, size_t start,
+                              struct codec_link *link, struct codec_fault *fault) {
   struct encoder e;
   int top = lua_gettop(L), i = from;
   enum status status = STATUS_OK;
@@ -841,31 +681,45 @@ static enum status put_values(lua_State *L, int first, int from, int count,
   return status;
 }
 
-enum status codec_encode(lua_State *L, int first, int count, struct buffer *b,
-                         struct codec_link *link, struct codec_fault *fault) {
-  size_t start = b->size, size;
-  enum status status = reserve(b);
+/* OK NOMEM DEPTH TYPE. Appends values `from` to `count` - 1, the first of which is no number. */
+static enum status put_more(lua_State *L, int first, int from, int count, struct buffer *b, size_t start,
+                            struct codec_link *link, struct codec_fault *fault) {
+  enum status status = STATUS_OK;
+  size_t size;
   int i;
-  if (status == STATUS_OK)
-    put_number(b, (uint64_t)count);
-  for (i = 0; i < count && status == STATUS_OK; i++) {
+  for (i = from; i < count && status == STATUS_OK; i++) {
     int type = lua_type(L, first + i);
     if ((status = reserve(b)) != STATUS_OK)
-      break;
+      return status;
     if (type == LUA_TNUMBER) {
       put_any_number(L, first + i, b);
     } else if (type == LUA_TSTRING) {
       const char *text = lua_tolstring(L, first + i, &size);
       status = put_text(b, text, size);
-    } else {
-      status = put_rest(L, first + i, type, b);
-    }
-    if (status == STATUS_AGAIN) { /* only now is it worth while to make ready
-                                     for tables */
-      status = put_values(L, first, i, count, b, start, link, fault);
-      break;
+    } else if ((status = put_rest(L, first + i, type, b)) == STATUS_AGAIN) {
+      /* only now is it worth while to make ready */
+      return put_values(L, first, i, count, b, start, link, fault);
     }
   }
+  return status;
+}
+
+/* Inline here is what a message of a few integers needs: there may be millions of them a second. */
+enum status codec_encode(lua_State *L, int first, int count, struct buffer *b, struct codec_link *link,
+                         struct codec_fault *fault) {
+  size_t start = b->size;
+  unsigned char *p;
+  enum status status;
+  int i;
+  if (buffer_reserve(b, 10 + (size_t)count * SCALAR_MOST) != STATUS_OK)
+    return STATUS_NOMEM;
+  p = put_varint(b->bytes + start, (uint64_t)count);
+  for (i = 0; i < count && lua_isinteger(L, first + i); i++)
+    p = put_integer(p, lua_tointegerx(L, first + i, NULL));
+  b->size = (size_t)(p - b->bytes);
+  if (i == count)
+    return STATUS_OK;
+  status = put_more(L, first, i, count, b, start, link, fault);
   if (status != STATUS_OK)
     b->size = start;
   return status;

@@ -1,36 +1,110 @@
-/* fault.h - signals that end a task: a fault of its own (segmentation fault, abort, …) and an interruption from outside.
-   Level 4: link, state. In a worker only.
+/* fault.h - says in words where in a value something is, and what: upvalue 'db'.conn of function at job.lua:12.
+   Level 2: lua.h. For encode.c; nothing here raises, since it holds memory.
 
-   A thread that faults notes its task in shared memory and dies with the process: the parent then knows the culprit. */
+   Life: struct path p = {"", ""} -> path_key / path_upvalue, from the outermost on. */
 #ifndef FAST_MAP_FAULT_H
 #define FAST_MAP_FAULT_H
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "link.h"
-#include "state.h"
+#include <lua.h>
 
-/* One thread's; lives as long as the thread. */
-struct fault {
-  struct control *control;
-  struct seat *seat;    /* says which task runs */
-  struct state **state; /* whose Lua stack is shown; may point to NULL */
-  /* stored by the worker's main thread before it sends the signal, loaded by the handler on this thread; relaxed: the
-     signal orders them */
-  _Atomic uint64_t interrupted; /* index of the task that is to end */
+struct path {
+  char text[256];  /* from the innermost function, or from the message */
+  char owner[256]; /* that function, and the path to it */
 };
 
-/* Worker main thread, before others: the handlers. */
-void fault_install(void);
+static void path_step(struct path *path, const char *step) {
+  size_t used = strlen(path->text);
+  snprintf(path->text + used, sizeof path->text - used, "%s", step);
+}
 
-/* Any thread: from now on its signals are for this. Gives it a stack of its own for handlers, where memory allows. */
-void fault_watch(struct fault *fault);
+static int is_word(const char *text) {
+  if (!isalpha((unsigned char)*text) && *text != '_')
+    return 0;
+  while (isalnum((unsigned char)*text) || *text == '_')
+    text++;
+  return *text == '\0';
+}
 
-/* Worker main thread: the task of that thread, if it is still the one with this index, is to end with a timeout. */
-void fault_interrupt(struct fault *fault, pthread_t thread, uint64_t index);
+/* [-0, +0, -] Adds the key at idx: .name, ["a b"], [3] */
+static void path_key(lua_State *L, int idx, struct path *path) {
+  char step[80];
+  const char *text;
+  size_t i;
+  switch (lua_type(L, idx)) {
+  case LUA_TSTRING:
+    text = lua_tolstring(L, idx, NULL);
+    snprintf(step, sizeof step, is_word(text) ? ".%.70s" : "[\"%.70s\"]", text);
+    for (i = 0; step[i] != '\0'; i++)
+      if (iscntrl((unsigned char)step[i]))
+        step[i] = '?';
+    break;
+  case LUA_TNUMBER:
+    if (lua_isinteger(L, idx))
+      snprintf(step, sizeof step, "[%lld]", (long long)lua_tointegerx(L, idx, NULL));
+    else
+      snprintf(step, sizeof step, "[%.14g]", (double)lua_tonumberx(L, idx, NULL));
+    break;
+  case LUA_TBOOLEAN:
+    snprintf(step, sizeof step, "[%s]", lua_toboolean(L, idx) ? "true" : "false");
+    break;
+  default:
+    snprintf(step, sizeof step, "[%s]", lua_typename(L, lua_type(L, idx)));
+  }
+  path_step(path, step);
+}
 
-/* Worker main thread: notes that the process dies for this task. */
-void fault_overrun(struct fault *fault, uint64_t index);
+/* [-0, +0, -] Upvalue k of the function at idx: starts the path anew, what led here becomes the owner's. */
+static void path_upvalue(lua_State *L, int idx, int k, struct path *path) {
+  struct path outer = *path;
+  lua_Debug about;
+  const char *name = lua_getupvalue(L, idx, k);
+  lua_settop(L, -2);
+  lua_pushvalue(L, idx);
+  lua_getinfo(L, ">S", &about);
+  snprintf(path->text, sizeof path->text, "upvalue '%.60s'", name == NULL || *name == '\0' ? "?" : name);
+  snprintf(path->owner, sizeof path->owner, " of function at %.59s:%d%s%.80s%.80s", about.short_src,
+           about.linedefined, *outer.text != '\0' ? " in " : "", outer.text, outer.owner);
+}
+
+/* [-0, +1|0, -] Pushes __name of the metatable of the userdata on top; without the new string that lua_getfield
+   might need. */
+static const char *find_name(lua_State *L) {
+  const char *key;
+  if (!lua_getmetatable(L, -1))
+    return NULL;
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    if (lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING) {
+      key = lua_tolstring(L, -2, NULL);
+      if (strcmp(key, "__name") == 0)
+        return lua_tolstring(L, -1, NULL);
+    }
+    lua_settop(L, -2);
+  }
+  return NULL;
+}
+
+/* [-0, +..., -] What the value on top is. */
+static void describe(lua_State *L, char *text, size_t size) {
+  const char *name;
+  switch (lua_type(L, -1)) {
+  case LUA_TTHREAD:
+    snprintf(text, size, "a coroutine");
+    break;
+  case LUA_TFUNCTION:
+    snprintf(text, size, lua_iscfunction(L, -1) ? "a C function" : "a function");
+    break;
+  case LUA_TUSERDATA:
+    name = find_name(L);
+    snprintf(text, size, name == NULL ? "a userdata" : "a userdata (%.40s)", name);
+    break;
+  default:
+    snprintf(text, size, "a %s", lua_typename(L, lua_type(L, -1)));
+  }
+}
 
 #endif

@@ -161,7 +161,8 @@ static int close_pipe(lua_State *L) {
   return luaL_execresult(L, status);
 }
 
-/* Lua's flushes all files first, and so waits for every thread that reads one. */
+/* Lua's flushes all files first, and so waits for every thread that reads one.
+ */
 int files_popen(lua_State *L) {
   const char *command = luaL_checkstring(L, 1);
   const char *mode = luaL_optstring(L, 2, "r");

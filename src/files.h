@@ -5,8 +5,9 @@
 
 #include "import.h"
 
-/* [-0, +1|0, m] The view's top is a userdata: when it is a file, pushes this state's own handle of the same C stream and
-   returns 1. Closing the handle leaves the stream open for others. */
+/* [-0, +1|0, m] The view's top is a userdata: when it is a file, pushes this
+   state's own handle of the same C stream and returns 1. Closing the handle
+   leaves the stream open for others. */
 int files_copy(struct copy *c);
 
 /* [-0, +1|0, m] In a script's state: pushes its handle of a standard stream. */

@@ -329,7 +329,7 @@ static int answer(char **argv, int *exit_code) {
 }
 
 /* (good) Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.
-   Now, while everything is alive: the finalizers of a closing state would come too late for what callbacks use. */
+   Before the state closes: the finalizers of a closing state would come too late for what callbacks use. */
 static int end_maps(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, "fast_map.handle") == LUA_TTABLE &&
@@ -340,8 +340,27 @@ static int end_maps(lua_State *L) {
   return 0;
 }
 
+/* Runs all, then lets the maps end, while everything is alive. Returns the exit code. */
+static int run_protected(lua_State *L, int argc, char **argv) {
+  int status, good, interrupted;
+  lua_pushcfunction(L, run);
+  lua_pushinteger(L, argc);
+  lua_pushlightuserdata(L, argv);
+  status = lua_pcall(L, 2, 1, 0);
+  good = status == LUA_OK && lua_toboolean(L, -1);
+  interrupted = !good && call_interrupted();
+  call_report(L, status);
+  lua_pushcfunction(L, end_maps);
+  lua_pushboolean(L, good);
+  if (call_report(L, call_run(L, 1, 0)) != LUA_OK) {
+    good = 0;
+    interrupted = interrupted || call_interrupted();
+  }
+  return good ? EXIT_SUCCESS : interrupted ? EXIT_INTERRUPTED : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
-  int status, good, exit_code;
+  int exit_code;
   lua_State *L;
   if (argv[0] != NULL && argv[0][0] != '\0')
     program = argv[0];
@@ -353,18 +372,7 @@ int main(int argc, char **argv) {
     call_message("cannot create state: not enough memory");
     return EXIT_FAILURE;
   }
-  lua_pushcfunction(L, run);
-  lua_pushinteger(L, argc);
-  lua_pushlightuserdata(L, argv);
-  status = lua_pcall(L, 2, 1, 0);
-  good = lua_toboolean(L, -1);
-  call_report(L, status);
-  good = good && status == LUA_OK;
-  lua_pushcfunction(L, end_maps);
-  lua_pushboolean(L, good);
-  call_report(L, call_run(L, 1, 0));
+  exit_code = run_protected(L, argc, argv);
   lua_close(L);
-  if (good)
-    return EXIT_SUCCESS;
-  return call_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
+  return exit_code;
 }

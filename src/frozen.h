@@ -1,11 +1,16 @@
 /* frozen.h - reading the script's state in a worker, where it never runs again.
-   Level 3: snapshot, addresses, lua.h. For import.c and its like only; others need snapshot.h.
+   Level 3: snapshot, addresses, lua.h. For import.c and its like only; others
+   need snapshot.h.
 
-   Threads read it at once, each through a *view*: a coroutine of that state which runs nothing. Through a view, without the
-   lock, go only calls that change nothing in the state: lua_next, lua_rawget with a string that is a view's value already, lua_pushvalue,
-   lua_type, lua_tolstring on strings, lua_topointer, lua_getmetatable, lua_getupvalue, lua_upvalueid, lua_dump, lua_getinfo(">S"),
-   lua_getiuservalue. (Not lua_rawlen and lua_rawgeti on tables: both move a table's size hint.) What allocates there, be it a
-   stack or a string, takes the lock. One lock for the whole process, held across a fork, so that a child can nest. */
+   Threads read it at once, each through a *view*: a coroutine of that state
+   which runs nothing. Through a view, without the lock, go only calls that
+   change nothing in the state: lua_next, lua_rawget with a string that is a
+   view's value already, lua_pushvalue, lua_type, lua_tolstring on strings,
+   lua_topointer, lua_getmetatable, lua_getupvalue, lua_upvalueid, lua_dump,
+   lua_getinfo(">S"), lua_getiuservalue. (Not lua_rawlen and lua_rawgeti on
+   tables: both move a table's size hint.) What allocates there, be it a stack
+   or a string, takes the lock. One lock for the whole process, held across a
+   fork, so that a child can nest. */
 #ifndef FAST_MAP_FROZEN_H
 #define FAST_MAP_FROZEN_H
 
@@ -44,29 +49,40 @@ struct module { /* in package.loaded */
   const void *value;
   lua_CFunction open; /* NULL: not a C module, or nobody knows how to open it */
   const char *path;   /* of its library */
+  const void *base;   /* where that is mapped */
 };
 
-struct module_function { /* a C function found in a C module: module[.outer].name */
+struct module_function { /* a C function found in a C module:
+                            module[.outer].name */
   int module;
   const char *outer, *name;
 };
 
+struct function_index {
+  struct addresses numbers; /* function -> 1.. */
+  struct module_function *function;
+  int count;
+};
+
 struct snapshot {
-  lua_State *view;      /* the first view; in a worker its stack is used under the lock only */
-  struct import *outer; /* the script's state is itself a thread's: its import; else NULL */
+  lua_State *view;      /* the first view; in a worker its stack is used under the
+                      lock only */
+  struct import *outer; /* the script's state is itself a thread's: its import;
+                           else NULL */
   struct frozen_tables tables;
   int string_meta_plain; /* the metatable of strings is as Lua makes it */
   lua_State **idle;      /* views nobody uses, under the lock */
   int idle_count, idle_capacity;
-  int indexed; /* the following are made under the lock when first needed, then constant */
-  struct addresses
-      modules;           /* value -> module; the one that can be opened, when there are several of a value */
-  struct module *module; /* [1, module_count] */
+  int indexed;              /* the following are made under the lock when first needed, then
+                  constant */
+  struct addresses modules; /* value -> module; the one that can be opened, when
+                               there are several of a value */
+  struct module *module;    /* [1, module_count] */
   int module_count;
-  struct addresses functions;       /* function -> module function */
-  struct module_function *function; /* [1, function_count] */
-  int function_count;
-  struct origin *origin; /* parent only: origin.c's */
+  struct function_index c_functions; /* of C modules */
+  int lua_indexed;
+  struct function_index lua_functions; /* of Lua modules; made when first needed */
+  struct origin *origin;               /* parent only: origin.c's */
 };
 
 /* Any thread. [-, -, -] A view with the slots at its bottom, or NULL without memory. */
@@ -81,8 +97,8 @@ enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const ch
 
 /* Under the lock: add to the index. OK NOMEM */
 enum status frozen_index_module(struct snapshot *s, struct module m);
-enum status frozen_index_function(struct snapshot *s,
-                                  struct module_function f); /* the view's top is the function */
+enum status frozen_index_function(struct function_index *index, const void *address,
+                                  struct module_function f);
 
 /* The state's own string of these bytes, which lasts; NULL without memory. */
 const char *frozen_string(struct snapshot *s, const char *bytes, size_t size);

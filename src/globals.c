@@ -7,8 +7,9 @@
 #include "library.h"
 #include "modules.h"
 
-/* A mirror begins empty. The first time a name is asked for, or assigned, it is *touched*: looked up in the script's table,
-   once; from then on it is this thread's own business. */
+/* A mirror begins empty. The first time a name is asked for, or assigned, it is
+   *touched*: looked up in the script's table, once; from then on it is this
+   thread's own business. */
 static const struct {
   int slot;
   enum step root;
@@ -28,7 +29,8 @@ static int mirror_at(lua_State *L, int idx) {
   return -1;
 }
 
-/* [-0, +1|0, m] Pushes the value that the script has under the key at k, unless that was touched; the table at t keeps it. */
+/* [-0, +1|0, m] Pushes the value that the script has under the key at k, unless that was touched; the table
+   at t keeps it. */
 static int resolve(lua_State *L, int mirror, int t, int k, int touched) {
   lua_pushvalue(L, k);
   if (lua_isnil(L, -1) || lua_rawget(L, touched) != LUA_TNIL) {
@@ -151,7 +153,8 @@ void globals_complete(lua_State *view, int slot, const char *name, size_t size) 
 
 /* ------------------------------------------------------------------ the script's own metatable of _G */
 
-/* The handlers are in Lua for their tail calls: the script's handler sees, at each level of the stack, what it sees without us. */
+/* The handlers are in Lua for their tail calls: the script's handler sees, at each level of the stack, what
+   it sees without us. */
 static const char handlers[] = "local resolve, claim, meta, rawget, rawset, type = ...\n"
                                "return function(t, k)\n"
                                "  local v = resolve(t, k)\n"
@@ -196,7 +199,8 @@ static void set_user_handlers(lua_State *L, int user) {
   lua_setfield(L, -2, "__index");
 }
 
-/* [-0, +0, m] The table (or nil) at `user` becomes what getmetatable(_G) gives. */
+/* [-0, +0, m] The table (or nil) at `user` becomes what getmetatable(_G) gives.
+ */
 static void set_user_meta(lua_State *L, int user) {
   user = lua_absindex(L, user);
   lua_pushvalue(L, user);
@@ -339,7 +343,8 @@ int globals_copy(struct copy *c, const struct place *place) {
   return 1;
 }
 
-/* ------------------------------------------------------------------ stand-ins */
+/* ------------------------------------------------------------------ stand-ins
+ */
 
 /* What a table shows of itself must be there first. */
 static void settle(lua_State *L, int idx) {

@@ -1,5 +1,6 @@
-/* globals.h - the tables of a thread's state that are filled by name: _G, package.loaded, package.preload; and strings.
-   Level 3: import. One thread only. */
+/* globals.h - the tables of a thread's state that are filled by name: _G,
+   package.loaded, package.preload; and strings. Level 3: import. One thread
+   only. */
 #ifndef FAST_MAP_GLOBALS_H
 #define FAST_MAP_GLOBALS_H
 
@@ -16,11 +17,12 @@ void globals_mirror(lua_State *L, enum mirror mirror, int idx);
 /* Whether the table of the frozen state has a counterpart in every state instead of a copy. */
 int globals_special(const struct import *import, const void *table);
 
-/* [-0, +1|0, m] The view's top is a table: when it is special, pushes the counterpart, pops the view, returns 1. */
+/* [-0, +1|0, m] The view's top is a table: when it is special, pushes the counterpart, pops the view, returns
+   1. */
 int globals_copy(struct copy *c, const struct place *place);
 
-/* [-0, +0, -] Under the lock, on a view of a state that is a thread's: replaces the nil on the top by what that thread would
-   find for slot[name]. */
+/* [-0, +0, -] Under the lock, on a view of a state that is a thread's: replaces
+   the nil on the top by what that thread would find for slot[name]. */
 void globals_complete(lua_State *view, int slot, const char *name, size_t size);
 
 /* [-0, +0, m] Fills what is still filled on demand but cheap, before the state is frozen. */

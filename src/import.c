@@ -7,6 +7,7 @@
 
 #include "copying.h"
 #include "files.h"
+#include "fresh.h"
 #include "globals.h"
 #include "library.h"
 #include "modules.h"
@@ -89,7 +90,7 @@ static void improve_place(struct import *I, uint32_t entry, const struct place *
     *old = *place;
 }
 
-uint32_t copy_note_origin(struct copy *c, const void *origin, const struct place *place) {
+static uint32_t note(struct copy *c, const void *origin, const struct place *place) {
   struct import *I = c->import;
   uint32_t entry = I->entry_count + 1;
   luaL_checkstack(c->L, 4, NULL);
@@ -104,7 +105,7 @@ uint32_t copy_note_origin(struct copy *c, const void *origin, const struct place
 }
 
 uint32_t copy_note(struct copy *c, const struct place *place) {
-  return copy_note_origin(c, lua_topointer(c->view, -1), place);
+  return note(c, lua_topointer(c->view, -1), place);
 }
 
 void import_note_upvalue(struct copy *c, const void *id, uint32_t function, int n) {
@@ -157,7 +158,7 @@ static void copy_string(struct copy *c, const struct place *place) {
     lua_rawgeti(c->L, c->objects, (lua_Integer)entry);
   } else {
     lua_pushlstring(c->L, bytes, size);
-    copy_note_origin(c, bytes, place);
+    note(c, bytes, place);
   }
 }
 
@@ -185,6 +186,10 @@ void copy_overlay(struct copy *c, const struct place *place) {
   push_copying(c, copy_note(c, place), COPYING_OVERLAY);
 }
 
+void copy_upvalues(struct copy *c, const struct place *place) {
+  push_copying(c, copy_note(c, place), COPYING_FUNCTION);
+}
+
 static int add_code(lua_State *V, const void *bytes, size_t size, void *code) {
   (void)V;
   return buffer_append(code, bytes, size) != STATUS_OK;
@@ -198,7 +203,7 @@ static void copy_closure(struct copy *c, const struct place *place) {
     import_no_memory(c->L);
   if (luaL_loadbufferx(c->L, (const char *)code->bytes, code->size, "=?", "b") != LUA_OK)
     lua_error(c->L);
-  push_copying(c, copy_note(c, place), COPYING_FUNCTION);
+  copy_upvalues(c, place);
 }
 
 static void copy_function(struct copy *c, const struct place *place) {
@@ -223,7 +228,7 @@ static void copy_object(struct copy *c, const struct place *place) {
     copy_function(c, place);
     return;
   case LUA_TUSERDATA:
-    if (!files_copy(c) && !modules_userdata(c, place))
+    if (!files_copy(c) && !fresh_copy(c, place))
       placeholder_push(c, place);
     break;
   default:
@@ -312,10 +317,13 @@ void copy_begin(struct copy *c, lua_State *L) {
   copy_room(c, 12);
 }
 
-void copy_complete(struct copy *c) {
-  struct import *I = c->import;
-  while (I->copying_count > I->mark.copying_count)
+void copy_fill(struct copy *c, int unfinished) {
+  while (c->import->copying_count > unfinished)
     copying_step(c);
+}
+
+void copy_complete(struct copy *c) {
+  copy_fill(c, c->import->mark.copying_count);
 }
 
 void copy_finish(struct copy *c) {

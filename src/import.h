@@ -1,8 +1,10 @@
-/* import.h - copies objects of the script's frozen state into one thread's state, each once, when they are needed.
-   Level 3: frozen, addresses, lua.h. One thread only.
+/* import.h - copies objects of the script's frozen state into one thread's
+   state, each once, when they are needed. Level 3: frozen, addresses, lua.h.
+   One thread only.
 
-   Life: import_open -> import_slot, import_field, ... -> import_close (after lua_close). Every object that was copied has an
-   entry: where it is in the script, which tells messages and results its path. */
+   Life: import_open -> import_slot, import_field, ... -> import_close (after
+   lua_close). Every object that was copied has an entry: where it is in the
+   script, which tells messages and results its path. */
 #ifndef FAST_MAP_IMPORT_H
 #define FAST_MAP_IMPORT_H
 
@@ -52,7 +54,8 @@ struct shared_upvalue {
 /* Where a task is to be interrupted. Set by the thread, read by its signal handler. */
 struct interrupt {
   lua_State *volatile running; /* the coroutine that runs */
-  volatile int pending;        /* the running task is to end; stored by the handler, cleared between tasks */
+  volatile int pending;        /* the running task is to end; stored by the handler,
+                           cleared between tasks */
 };
 
 struct copying; /* one object being filled; see copying.h */
@@ -69,13 +72,15 @@ struct import {
   lua_State *L;    /* main thread of this state */
   lua_State *view; /* while copying, or NULL */
   int view_room;
-  struct entry *entries; /* [1, entry_count]; the copies are in the registry, at the same index */
+  struct entry *entries; /* [1, entry_count]; the copies are in the registry, at
+                            the same index */
   uint32_t entry_count, entry_capacity;
   struct addresses known; /* origin -> entry */
   struct shared_upvalue *upvalues;
   uint32_t upvalue_count, upvalue_capacity;
   struct addresses known_upvalues;
-  struct addresses copies; /* address in this state -> entry; entries up to copies_count are in it */
+  struct addresses copies; /* address in this state -> entry; entries up to
+                              copies_count are in it */
   uint32_t copies_count;
   struct copying *copying; /* a stack: objects that are not complete yet */
   int copying_count, copying_capacity;
@@ -83,7 +88,8 @@ struct import {
   struct buffer code; /* of the function being copied */
   int busy;           /* a run has begun, and may have been left by an error */
   int nesting;        /* runs that wait for code of a module which may begin others */
-  int finalizers;     /* a task gave some object a finalizer, which may run at any allocation */
+  int finalizers;     /* a task gave some object a finalizer, which may run at any
+                     allocation */
   struct interrupt interrupt;
   const void *light;      /* this state's fast_map while it is not filled, see modules.c */
   int whole;              /* fast_map is filled */
@@ -93,12 +99,13 @@ struct import {
   struct codec_link link; /* see origin.c */
 };
 
-/* [-0, +0, m] In an empty state: globals, strings and what else every script needs. Raises on lack of memory only;
-   import_close is due in any case. */
+/* [-0, +0, m] In an empty state: globals, strings and what else every script
+   needs. Raises on lack of memory only; import_close is due in any case. */
 void import_open(struct import *import, lua_State *L);
 void import_close(struct import *import);
 
-/* The import of a thread's state, from any coroutine of it; only where the state is known to be a thread's. */
+/* The import of a thread's state, from any coroutine of it; only where the state is known to be a thread's.
+   */
 static inline struct import *import_of(lua_State *L) {
   return *(struct import **)lua_getextraspace(L);
 }
@@ -118,8 +125,8 @@ void import_globals_meta(lua_State *L);
 /* [-0, +0, m] slot[name] is a table that has a copy, which is not filled: fills it. */
 void import_rest(lua_State *L, int slot, const char *name);
 
-/* [-0, +0, m] Copies all fields of a slot's table into the table at absolute index target, but those that the table at
-   `touched` has; adds them there. */
+/* [-0, +0, m] Copies all fields of a slot's table into the table at absolute
+   index target, but those that the table at `touched` has; adds them there. */
 void import_fields(lua_State *L, int slot, enum step root, int target, int touched);
 
 /* ---- for the files that know special objects: modules.c, files.c, ... */
@@ -131,18 +138,27 @@ struct copy {
   int objects;
 };
 
-/* [-0, +1, m] A run begins: c->view is there. copy_complete fills what was met; copy_finish removes what copy_begin pushed. */
+/* [-0, +1, m] A run begins: c->view is there. copy_complete fills what was met; copy_finish removes what
+   copy_begin pushed. */
 void copy_begin(struct copy *c, lua_State *L);
 void copy_complete(struct copy *c);
 void copy_finish(struct copy *c);
 
-/* [-0, +1, m] Pushes the copy of the view's top value, and pops that once it is complete (at once or later). */
+/* [-0, +0, m] Completes what was met while `unfinished` (import->copying_count) objects were unfinished
+   already. */
+void copy_fill(struct copy *c, int unfinished);
+
+/* [-0, +1, m] Pushes the copy of the view's top value, and pops that once it is complete (at once or later).
+   */
 void copy_value(struct copy *c, const struct place *place);
 
-/* [-0, +0, m] Notes that the value on the top of L is the copy of the view's top object. Returns its entry. */
+/* [-0, +0, m] Notes that the value on the top of L is the copy of the view's top object. Returns its entry.
+   */
 uint32_t copy_note(struct copy *c, const struct place *place);
-uint32_t copy_note_origin(struct copy *c, const void *origin,
-                          const struct place *place); /* (the view's top is gone) */
+
+/* [-0, +0, m] Like copy_note, for a function whose upvalues are to be filled. Pops the view's top in the end.
+   */
+void copy_upvalues(struct copy *c, const struct place *place);
 
 /* [-(args + 1), +results|1, -] lua_pcall of code that may itself need imports. Returns its status. */
 int import_protected(struct copy *c, int args, int results);
@@ -150,7 +166,8 @@ int import_protected(struct copy *c, int args, int results);
 /* The entry that the next copy_note will make. */
 uint32_t copy_next_entry(const struct copy *c);
 
-/* [-0, +0, m] The same as copy_note, and lays the object's fields over those the copy has already. Pops the view's top in the end. */
+/* [-0, +0, m] The same as copy_note, and lays the object's fields over those the copy has already. Pops the
+   view's top in the end. */
 void copy_overlay(struct copy *c, const struct place *place);
 
 /* [-0, +0, m] The upvalue is the n-th of the entry's function: others that share it will join. */

@@ -1,8 +1,9 @@
-/* library.h - the C functions of Lua's own libraries: their names, and what stands in for them in a thread.
-   Level 3: lua.h.
+/* library.h - the C functions of Lua's own libraries: their names, and what
+   stands in for them in a thread. Level 3: lua.h.
 
-   A C function's address is the same in all forks of one program, so a table of addresses tells `print` from
-   a function of some other library. Built once a program, constant afterwards. */
+   A C function's address is the same in all forks of one program, so a table of
+   addresses tells `print` from a function of some other library. Built once a
+   program, constant afterwards. */
 #ifndef FAST_MAP_LIBRARY_H
 #define FAST_MAP_LIBRARY_H
 
@@ -15,7 +16,8 @@
 struct library_function {
   lua_CFunction function; /* of Lua */
   lua_CFunction stand_in; /* ours in a thread, or the same */
-  char library[12];       /* "_G", "string", ..., LIBRARY_FILE; metamethods of strings are in "string" too */
+  char library[12];       /* "_G", "string", ..., LIBRARY_FILE; metamethods of strings
+                       are in "string" too */
   char name[20];
 };
 
@@ -31,7 +33,8 @@ const struct library_function *library_named(const char *library, const char *na
 /* The metamethods that strings have for arithmetic. */
 const struct library_function *library_string_events(int *count);
 
-/* Whether the address lies in the program, in liblua or in fast_map: mapped before any fork, needing no luaopen. */
+/* Whether the address lies in the program, in liblua or in fast_map: mapped before any fork, needing no
+   luaopen. */
 int library_ours(const void *address);
 
 #endif

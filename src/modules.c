@@ -32,6 +32,12 @@ void modules_renew_lock(void) {
 static const char random_key = 0;  /* registry: math.randomseed, once math is open */
 static const char require_key = 0; /* registry: require, once package is open */
 
+static const void *function_address(lua_CFunction function) {
+  const void *address;
+  memcpy(&address, &function, sizeof address); /* ISO C forbids the cast */
+  return address;
+}
+
 /* [-0, +1, m] Pushes slot[name] on the view. */
 static void push_field(struct copy *c, int slot, const char *name) {
   if (frozen_field(c->import->snapshot, c->view, slot, name, strlen(name)) != STATUS_OK)
@@ -40,7 +46,8 @@ static void push_field(struct copy *c, int slot, const char *name) {
 
 /* ------------------------------------------------------------------ io, math, package */
 
-/* () -> package. luaopen_package also sets the global `require`: that must come from the script, which may have replaced it. */
+/* () -> package. luaopen_package also sets the global `require`: that must come from the script, which may
+   have replaced it. */
 static int open_package(lua_State *L) {
   lua_settop(L, 0);
   lua_pushglobaltable(L);
@@ -148,8 +155,9 @@ static const char *stateful(const struct frozen_tables *t, const void *table) {
 
 /* ------------------------------------------------------------------ the index of modules */
 
-/* [-0, +0, -] The function that opens the module `name`, if the library with this address has one, as `require` finds it;
-   the library then stays for good: threads may still run in it when a state ends. */
+/* [-0, +0, -] The function that opens the module `name`, if the library with
+   this address has one, as `require` finds it; the library then stays for good:
+   threads may still run in it when a state ends. */
 static lua_CFunction find_open(const void *address, struct module *m) {
   char symbol[256];
   Dl_info info;
@@ -168,11 +176,13 @@ static lua_CFunction find_open(const void *address, struct module *m) {
   *(void **)&open = dlsym(handle, symbol);
   dlclose(handle);
   m->path = info.dli_fname;
+  m->base = info.dli_fbase;
   return open;
 }
 
-/* [-0, +0, -] Takes down the C functions in the table on the view's top, and in its tables. */
-static enum status index_functions(struct snapshot *s, int module, const char *outer) {
+/* [-0, +0, -] Takes down the functions in the table on the view's top, and in its tables: those in C, or
+   those in Lua. */
+static enum status index_functions(struct snapshot *s, int module, const char *outer, int in_c) {
   lua_State *V = s->view;
   enum status status = STATUS_OK;
   for (lua_pushnil(V); status == STATUS_OK && lua_next(V, -2); lua_pop(V, 1)) {
@@ -180,10 +190,11 @@ static enum status index_functions(struct snapshot *s, int module, const char *o
     if (name == NULL)
       continue;
     if (lua_istable(V, -1) && outer == NULL)
-      status = index_functions(s, module, name);
-    else if (lua_iscfunction(V, -1) && library_find(lua_tocfunction(V, -1)) == NULL &&
-             addresses_get(&s->functions, lua_topointer(V, -1)) == 0)
-      status = frozen_index_function(s, (struct module_function){module, outer, name});
+      status = index_functions(s, module, name, in_c);
+    else if (lua_isfunction(V, -1) && lua_iscfunction(V, -1) == in_c &&
+             library_find(lua_tocfunction(V, -1)) == NULL)
+      status = frozen_index_function(in_c ? &s->c_functions : &s->lua_functions, lua_topointer(V, -1),
+                                     (struct module_function){module, outer, name});
   }
   if (status != STATUS_OK)
     lua_pop(V, 1);
@@ -192,7 +203,6 @@ static enum status index_functions(struct snapshot *s, int module, const char *o
 
 /* [-0, +0, -] Address of a C function that came with the module on the view's top, or NULL. */
 static const void *sample_function(lua_State *V) {
-  const void *address = NULL;
   lua_CFunction function = NULL;
   if (lua_iscfunction(V, -1)) {
     function = lua_tocfunction(V, -1);
@@ -205,21 +215,20 @@ static const void *sample_function(lua_State *V) {
       }
     }
   }
-  memcpy(&address, &function, sizeof address);
-  return address;
+  return function == NULL ? NULL : function_address(function);
 }
 
 /* [-0, +0, -] The view's top is what package.loaded has under the name. */
 static enum status index_module(struct snapshot *s, const char *name) {
   lua_State *V = s->view;
-  struct module m = {name, lua_topointer(V, -1), NULL, NULL};
+  struct module m = {.name = name, .value = lua_topointer(V, -1)};
   const void *sample = sample_function(V);
   enum status status;
   if (sample != NULL)
     m.open = find_open(sample, &m);
   status = frozen_index_module(s, m);
   if (status == STATUS_OK && m.open != NULL && lua_istable(V, -1))
-    status = index_functions(s, s->module_count, NULL);
+    status = index_functions(s, s->module_count, NULL, 1);
   return status;
 }
 
@@ -247,7 +256,8 @@ static void need_index(struct copy *c) {
     import_no_memory(c->L);
 }
 
-/* ------------------------------------------------------------------ C modules */
+/* ------------------------------------------------------------------ C modules
+ */
 
 /* (name, path, open) -> module: what `require` does with a C module, without asking the searchers. */
 static int open_module(lua_State *L) {
@@ -309,7 +319,8 @@ static int copy_c_module(struct copy *c, const struct place *place) {
 
 /* ------------------------------------------------------------------ fast_map itself */
 
-/* Most tasks want nothing of fast_map but sleep: a table with little more stands for the module until more is asked for. */
+/* Most tasks want nothing of fast_map but sleep: a table with little more stands for the module until more is
+   asked for. */
 static const char *const light_names[] = {"now", "cpus", NULL};
 
 void modules_settle(lua_State *L, int idx) {
@@ -415,20 +426,23 @@ void modules_push_light(struct copy *c, const struct library_function *f) {
   lua_pushcfunction(c->L, f->stand_in);
 }
 
-/* [-0, +1, m] Lua's own. Pushes nil when this state has no such thing. Pops the view. */
-static void push_library_function(struct copy *c, const struct library_function *f) {
+/* [-0, +1, m] Pushes the copy, complete, of what package.loaded has under the name. */
+static void push_module(struct copy *c, const char *name) {
+  int unfinished = c->import->copying_count;
+  push_field(c, FROZEN_LOADED, name);
+  copy_value(c, &(struct place){.step = STEP_LOADED, .name = name});
+  copy_fill(c, unfinished);
+}
+
+/* [-0, +1, m] Lua's own. Pushes nil when this state has no such thing. */
+static void push_library_function(struct copy *c, const struct library_function *f, int light) {
   lua_State *L = c->L;
-  int light = is_light(c->view);
-  lua_pop(c->view, 1);
-  if (strcmp(f->library, LUA_LOADLIBNAME) == 0 || strcmp(f->name, "require") == 0) {
+  int require = strcmp(f->name, "require") == 0;
+  if (require || strcmp(f->library, LUA_LOADLIBNAME) == 0) {
     modules_library(c, LUA_LOADLIBNAME);
-    push_field(c, FROZEN_LOADED, LUA_LOADLIBNAME); /* what it does depends on package.path and its like */
-    if (lua_topointer(c->view, -1) == c->import->snapshot->tables.package) {
-      copy_value(c, &(struct place){.step = STEP_LOADED, .name = LUA_LOADLIBNAME});
-      lua_pop(L, 1);
-    } else {
-      lua_pop(c->view, 1);
-    }
+    push_module(c, LUA_LOADLIBNAME); /* what it does depends on package.path and
+                                        its like */
+    lua_pop(L, 1);
   } else if (light) {
     modules_push_light(c, f);
     return;
@@ -438,27 +452,22 @@ static void push_library_function(struct copy *c, const struct library_function 
     lua_pushnil(L);
     return;
   }
-  if (strcmp(f->name, "require") == 0)
+  if (require)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &require_key);
   else
     lua_getfield(L, -1, f->name);
   lua_remove(L, -2);
 }
 
-/* [-0, +1, m] One of a module's. Pushes nil when the module, loaded afresh, lacks it. Pops the view. */
+/* [-0, +1, m] One of a module's, from the module loaded afresh. Pushes nil when it has no such function. */
 static void push_module_function(struct copy *c, const struct module_function *f) {
-  const struct module *m = &c->import->snapshot->module[f->module];
   lua_State *L = c->L;
-  lua_pop(c->view, 1);
-  push_field(c, FROZEN_LOADED, m->name);
-  copy_value(c, &(struct place){.step = STEP_LOADED, .name = m->name});
-  if (f->outer != NULL && lua_istable(L, -1)) {
-    lua_pushstring(L, f->outer);
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-  }
-  if (lua_istable(L, -1)) {
-    lua_pushstring(L, f->name);
+  const char *path[] = {f->outer, f->name};
+  push_module(c, c->import->snapshot->module[f->module].name);
+  for (int i = 0; i < 2; i++) {
+    if (path[i] == NULL || !lua_istable(L, -1))
+      continue;
+    lua_pushstring(L, path[i]);
     lua_rawget(L, -2);
     lua_remove(L, -2);
   }
@@ -468,38 +477,134 @@ static void push_module_function(struct copy *c, const struct module_function *f
   }
 }
 
+/* [-0, +0, m] Functions of a library need what its modules leave in the registry. */
+static void need_library(struct copy *c, lua_CFunction function) {
+  const struct snapshot *s = c->import->snapshot;
+  Dl_info info;
+  if (dladdr(function_address(function), &info) == 0)
+    return;
+  for (int i = 1; i <= s->module_count; i++) {
+    if (s->module[i].open == NULL || s->module[i].base != info.dli_fbase)
+      continue;
+    push_module(c, s->module[i].name);
+    lua_pop(c->L, 1);
+  }
+}
+
+/* Whether the upvalues of the C closure on the view's top mean the same in another state. A pointer to C data
+   need not. */
+static int portable(struct copy *c) {
+  const void *file_meta = c->import->snapshot->tables.file_meta;
+  lua_State *V = c->view;
+  int ok = 1;
+  for (int i = 1; ok && lua_getupvalue(V, -1, i) != NULL; i++) {
+    int type = lua_type(V, -1);
+    if (type == LUA_TUSERDATA) {
+      ok = lua_getmetatable(V, -1) && lua_topointer(V, -1) == file_meta;
+      lua_settop(V, lua_gettop(V) - (ok ? 1 : 0));
+    } else {
+      ok = type != LUA_TTHREAD && type != LUA_TLIGHTUSERDATA;
+    }
+    lua_pop(V, 1);
+  }
+  return ok;
+}
+
+/* A C closure that nobody has a name for. */
+static void copy_c_closure(struct copy *c, const struct place *place) {
+  lua_CFunction function = lua_tocfunction(c->view, -1);
+  int top = lua_gettop(c->view), count = 0;
+  int ok = portable(c);
+  lua_settop(c->view, top);
+  if (!ok) {
+    placeholder_push_function(c, place);
+    copy_note(c, place);
+    lua_pop(c->view, 1);
+    return;
+  }
+  need_library(c, function);
+  for (; lua_getupvalue(c->view, top, count + 1) != NULL; count++)
+    lua_pop(c->view, 1);
+  luaL_checkstack(c->L, count, NULL);
+  for (int i = 0; i < count; i++)
+    lua_pushnil(c->L);
+  lua_pushcclosure(c->L, function, count);
+  copy_upvalues(c, place);
+}
+
 void modules_function(struct copy *c, const struct place *place) {
   const struct snapshot *s = c->import->snapshot;
   lua_CFunction function = lua_tocfunction(c->view, -1);
   const struct library_function *f = library_find(function);
-  const void *origin = lua_topointer(c->view, -1);
   int light = is_light(c->view);
   uint32_t number = 0;
-  if (f == NULL) {
+  if (f == NULL && !(light && library_ours(function_address(function)))) {
     need_index(c);
-    number = addresses_get(&s->functions, origin);
+    number = addresses_get(&s->c_functions.numbers, lua_topointer(c->view, -1));
   }
-  if (f != NULL) {
-    push_library_function(c, f);
-  } else if (number != 0) {
-    push_module_function(c, &s->function[number]);
-  } else {
-    lua_pop(c->view, 1);
+  if (f != NULL)
+    push_library_function(c, f, light);
+  else if (number != 0)
+    push_module_function(c, &s->c_functions.function[number]);
+  else
     lua_pushnil(c->L);
+  if (!lua_isnil(c->L, -1)) {
+    if (!light)
+      copy_note(c, place);
+    lua_pop(c->view, 1);
+    return;
   }
-  if (lua_isnil(c->L, -1)) {
-    lua_pop(c->L, 1);
-    if (light)
-      lua_pushcfunction(c->L, f != NULL ? f->stand_in : function);
-    else
-      placeholder_push_function(c, place);
+  lua_pop(c->L, 1);
+  if (!light) {
+    copy_c_closure(c, place);
+    return;
   }
-  if (!light)
-    copy_note_origin(c, origin, place);
+  if (f == NULL)
+    need_library(c, function);
+  lua_pushcfunction(c->L, function);
+  lua_pop(c->view, 1);
 }
 
-int modules_userdata(struct copy *c, const struct place *place) {
-  (void)c;
-  (void)place;
-  return 0;
+/* ------------------------------------------------------------------ Lua modules */
+
+/* Under the lock: takes down the functions of Lua modules too. */
+static enum status index_lua_functions(struct snapshot *s) {
+  lua_State *V = s->view;
+  enum status status = STATUS_OK;
+  int count = s->module_count;
+  for (int i = 1; status == STATUS_OK && i <= count; i++) {
+    if (s->module[i].open != NULL)
+      continue;
+    status = frozen_field(s, V, FROZEN_LOADED, s->module[i].name, strlen(s->module[i].name));
+    if (status == STATUS_OK && lua_istable(V, -1))
+      status = index_functions(s, i, NULL, 0);
+    lua_settop(V, FROZEN_SLOT_COUNT);
+  }
+  return status;
+}
+
+int modules_name(struct copy *c, const void *value, const char **module, const char **outer,
+                 const char **name) {
+  struct snapshot *s = c->import->snapshot;
+  enum status status = STATUS_OK;
+  uint32_t number;
+  need_index(c);
+  *outer = *name = NULL;
+  if ((number = addresses_get(&s->modules, value)) != 0) {
+    *module = s->module[number].name;
+    return s->module[number].open == NULL;
+  }
+  frozen_lock();
+  if (!s->lua_indexed)
+    status = index_lua_functions(s);
+  s->lua_indexed = 1;
+  frozen_unlock();
+  if (status != STATUS_OK)
+    import_no_memory(c->L);
+  if ((number = addresses_get(&s->lua_functions.numbers, value)) == 0)
+    return 0;
+  *module = s->module[s->lua_functions.function[number].module].name;
+  *outer = s->lua_functions.function[number].outer;
+  *name = s->lua_functions.function[number].name;
+  return 1;
 }

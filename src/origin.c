@@ -12,7 +12,9 @@
 
 enum kind { KIND_LIBRARY = 1, KIND_ADDRESS, KIND_FILE, KIND_PLACE };
 
-#define NODE_LIMIT  20000  /* objects of the script that the parent looks at to learn their places */
+#define NODE_LIMIT                                                                                           \
+  20000                    /* objects of the script that the parent looks at to learn their       \
+           places */
 #define FIELD_LIMIT 500000 /* fields it looks at for that */
 #define STEP_LIMIT  100    /* longest path */
 #define UNKNOWN     UINT32_MAX
@@ -21,7 +23,8 @@ struct origin {
   struct codec_link link;
   struct snapshot *snapshot;
   int forked, indexed;
-  struct entry *nodes; /* [1, count]: places in the script; the objects are in the table `anchors` */
+  struct entry *nodes; /* [1, count]: places in the script; the objects are in
+                          the table `anchors` */
   uint32_t count, capacity;
   struct addresses known; /* object -> node, or UNKNOWN */
   int fields;
@@ -78,7 +81,8 @@ static enum status append_place(struct buffer *b, const struct entry *entries, u
   return status;
 }
 
-/* What needs no place: Lua's own functions, functions of the program, standard files. TYPE: it is none of them. */
+/* What needs no place: Lua's own functions, functions of the program, standard files. TYPE: it is none of
+   them. */
 static enum status append_common(lua_State *L, int idx, struct buffer *b) {
   const struct library_function *f;
   lua_CFunction function = lua_tocfunction(L, idx);
@@ -230,7 +234,8 @@ static void meet_upvalues(lua_State *L, struct origin *o, int anchors, uint32_t 
     meet(L, o, anchors, (struct place){.parent = node, .step = STEP_UPVALUE, .number = i}, 0);
 }
 
-/* (origin, anchors) Learns the places of what f, _G and package.loaded lead to. */
+/* (origin, anchors) Learns the places of what f, _G and package.loaded lead to.
+ */
 static int index_script(lua_State *L) {
   struct origin *o = lua_touserdata(L, 1);
   const void *globals, *loaded;
@@ -389,7 +394,8 @@ static enum status resolve_place(struct origin *o, lua_State *L, struct reader *
     meet(L, o, base + 1, (struct place){.step = STEP_ORIGIN, .number = (lua_Integer)(intptr_t)address}, 0);
   } else {
     lua_settop(L, base);
-    luaL_error(L, "the result refers to an object that the script has replaced since the map began");
+    luaL_error(L, "the result refers to an object that the script has replaced "
+                  "since the map began");
   }
   lua_remove(L, base + 1);
   return STATUS_OK;
@@ -559,7 +565,8 @@ static enum status import_place(lua_State *L, struct reader *r) {
   copy_complete(&c);
   copy_finish(&c);
   if (!found)
-    luaL_error(L, "the task's argument refers to an object that the script made after the map began");
+    luaL_error(L, "the task's argument refers to an object that the script "
+                  "made after the map began");
   return STATUS_OK;
 }
 

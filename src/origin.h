@@ -1,13 +1,14 @@
-/* origin.h - how things of the script are named in messages: what codec_link refers to and resolves.
-   Level 3: import, library.
+/* origin.h - how things of the script are named in messages: what codec_link
+   refers to and resolves. Level 3: import, library.
 
    A reference is a kind (1 byte) and its body:
      1  Lua's own C function   library, 0, name, 0
      2  C function of the program   address (8)
      3  standard file          its name
-     4  place                  address (8), type (1), then steps: step (1) and, by its kind, name, 0 or number (8)
-   Addresses hold between forks of one program only. A place is followed in the receiver's copy of the script; what is
-   found there must have that address and type. */
+     4  place                  address (8), type (1), then steps: step (1) and,
+   by its kind, name, 0 or number (8) Addresses hold between forks of one
+   program only. A place is followed in the receiver's copy of the script; what
+   is found there must have that address and type. */
 #ifndef FAST_MAP_ORIGIN_H
 #define FAST_MAP_ORIGIN_H
 
@@ -15,7 +16,8 @@
 
 struct origin;
 
-/* [-0, +0, m] Parent: fills s->origin, which origin_close ends even half-made. */
+/* [-0, +0, m] Parent: fills s->origin, which origin_close ends even half-made.
+ */
 void origin_open(lua_State *L, struct snapshot *s);
 void origin_close(lua_State *L, struct origin **origin);
 void origin_forked(struct origin *origin);

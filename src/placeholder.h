@@ -1,5 +1,5 @@
-/* placeholder.h - what stands for a thing that cannot travel: an error with its path, once a task uses it.
-   Level 3: import. */
+/* placeholder.h - what stands for a thing that cannot travel: an error with its
+   path, once a task uses it. Level 3: import. */
 #ifndef FAST_MAP_PLACEHOLDER_H
 #define FAST_MAP_PLACEHOLDER_H
 

@@ -13,7 +13,7 @@
   ((size_t)64 << 20)    /* soft bound on the window's memory: no more tasks are pulled beyond it */
 #define DRAIN       256 /* replies taken in before results are handed out */
 #define DELAY_MOST  (86400 * CLOCK_SECOND)
-#define DEATHS_MOST 3 /* in a row without a completed task: the map ends */
+#define DEATHS_MOST 3 /* in a row without a task completed or failed: the map ends */
 
 /* A task that runs again, but not at once. */
 struct delay {
@@ -85,17 +85,22 @@ void pool_figures(const struct pool *pool, struct pool_figures *figures) {
 
 /* -- tasks out ---------------------------------------------------------- */
 
-static struct ration ration(const struct pool *pool) {
-  uint64_t left = UINT64_MAX;
+/* Tasks queued or still to come; UINT64_MAX when nobody knows: the count may be the user's guess. */
+static uint64_t tasks_left(const struct pool *pool) {
+  uint64_t added = pool->window.next - 1;
   if (pool->ended)
-    left = pool->queued;
-  else if (pool->options.task_count >= 0)
-    left = (uint64_t)pool->options.task_count - (pool->window.next - 1) + pool->queued;
-  return crew_ration(&pool->crew, left);
+    return pool->queued;
+  if (pool->options.task_count < 0 || (uint64_t)pool->options.task_count <= added)
+    return UINT64_MAX;
+  return (uint64_t)pool->options.task_count - added + pool->queued;
+}
+
+static struct ration ration(const struct pool *pool) {
+  return crew_ration(&pool->crew, tasks_left(pool));
 }
 
 static int may_start(const struct pool *pool) {
-  return !pool->refused && pool->crew.alive < pool->crew.limit;
+  return (!pool->refused || pool->crew.alive == 0) && pool->crew.alive < pool->crew.limit;
 }
 
 uint64_t pool_room(struct pool *pool) {
@@ -161,7 +166,7 @@ static void deal_suspects(struct pool *pool) {
   for (i = pool->window.first; pool->suspects > 0 && i < pool->window.next; i++) {
     struct slot *slot = window_slot(&pool->window, i);
     int worker;
-    if (slot->state != SLOT_QUEUED || !slot->suspect)
+    if (slot->state != SLOT_QUEUED || !slot->suspect || slot->delayed)
       continue;
     worker = crew_idle(&pool->crew);
     if (worker < 0 || send_slot(pool, worker, i, slot) != STATUS_OK)
@@ -226,6 +231,7 @@ static void queue_again(struct pool *pool, uint64_t index, struct slot *slot) {
   slot->state = SLOT_QUEUED;
   slot->worker = -1;
   pool->queued++;
+  pool->suspects += slot->suspect;
   if (index < pool->unsent)
     pool->unsent = index;
 }
@@ -304,6 +310,10 @@ static void retire_worn_out(struct pool *pool, int worker) {
   pool->transport->ops->retire(pool->transport, worker);
 }
 
+static int is_workers_verdict(int kind) {
+  return (kind >= VERDICT_DONE && kind <= VERDICT_TIMEOUT) || kind == VERDICT_FATAL;
+}
+
 static void take_result(struct pool *pool, const struct event *event) {
   const struct message *m = &event->message;
   struct slot *slot = window_slot(&pool->window, m->index);
@@ -311,8 +321,13 @@ static void take_result(struct pool *pool, const struct event *event) {
   if (slot == NULL || slot->state != SLOT_SENT || slot->worker != event->worker ||
       slot->attempt != m->attempt)
     return; /* of an older attempt, or nonsense */
+  if (!is_workers_verdict(m->kind)) {
+    pool->transport->ops->drop(pool->transport, event->worker); /* it is out of its mind */
+    return;
+  }
   crew_answered(&pool->crew, event->worker);
   pool->deaths = 0;
+  slot->suspect = 0; /* it has not killed its worker */
   retire_worn_out(pool, event->worker);
   if (!retry(pool, m->index, slot, (enum verdict)m->kind))
     finish(pool, slot, (enum verdict)m->kind, m->bytes, m->size);
@@ -350,7 +365,7 @@ static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verd
     struct slot *slot = window_slot(&pool->window, i);
     if (slot->state != SLOT_SENT || slot->worker != worker)
       continue;
-    if (i == culprit || (slot->suspect && culprit == 0)) /* a suspect was alone: it is the culprit */
+    if (i == culprit || slot->suspect) /* a suspect was alone: it is the culprit */
       fail(pool, i, slot, verdict, text);
     else
       queue_again(pool, i, slot);
@@ -370,18 +385,28 @@ static void mark_suspects(struct pool *pool, int worker, const char *text) {
     }
     slot->suspect = 1;
     queue_again(pool, index, slot);
-    pool->suspects++;
   }
+}
+
+/* The task whose thread faulted, 0 when it is not known: it may have been answered since, or its number be nonsense. */
+static uint64_t culprit_in_hand(const struct pool *pool, int worker, uint64_t culprit) {
+  const struct slot *slot = window_slot(&pool->window, culprit);
+  return slot != NULL && slot->state == SLOT_SENT && slot->worker == worker ? culprit : 0;
 }
 
 static void take_loss(struct pool *pool, const struct event *event) {
   const struct loss *loss = &event->loss;
+  uint64_t culprit = culprit_in_hand(pool, event->worker, loss->culprit);
+  uint64_t done = pool->window.done;
   char text[LOSS_TEXT];
   describe_loss(loss, text, sizeof text);
-  if (loss->culprit == 0)
+  pool->refused = 0; /* there is room for one again */
+  if (culprit == 0)
     mark_suspects(pool, event->worker, text);
-  take_back(pool, event->worker, loss->culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
-  if (!loss->timed_out && !pool->crew.men[event->worker].retired)
+  take_back(pool, event->worker, culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
+  if (pool->window.done > done)
+    pool->deaths = 0; /* it cost a task: things get on */
+  else if (!loss->timed_out && !pool->crew.men[event->worker].retired)
     pool->deaths++;
   crew_lost(&pool->crew, event->worker);
 }
@@ -412,15 +437,20 @@ static enum status take_events(struct pool *pool, int64_t deadline) {
   return count > 0 ? STATUS_OK : STATUS_AGAIN;
 }
 
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 enum status pool_wait(struct pool *pool, int64_t deadline) {
-  int64_t release = next_release(pool), now;
+  int64_t now, own; /* when we must look again ourselves, however long the caller would wait */
   enum status status;
   int error;
   pool_flush(pool);
+  own = sooner(next_release(pool), crew_next_change(&pool->crew));
   errno = 0;
-  status = take_events(pool, release < deadline ? release : deadline);
+  status = take_events(pool, sooner(own, deadline));
   error = errno;
-  if (status != STATUS_OK && release == CLOCK_NEVER)
+  if (status != STATUS_OK && own == CLOCK_NEVER)
     return status;
   now = clock_now();
   crew_pass(&pool->crew, now);
@@ -431,7 +461,7 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
     return STATUS_SYSTEM;
   pool_flush(pool);
   errno = error;
-  return status == STATUS_AGAIN && release > now ? STATUS_AGAIN : STATUS_OK;
+  return status == STATUS_AGAIN && own > now ? STATUS_AGAIN : STATUS_OK;
 }
 
 /* -- results out -------------------------------------------------------- */

@@ -53,9 +53,11 @@ static int release(lua_State *L) {
   origin_close(L, &s->origin);
   free(s->idle);
   free(s->module);
-  free(s->function);
+  free(s->c_functions.function);
+  free(s->lua_functions.function);
   addresses_release(&s->modules);
-  addresses_release(&s->functions);
+  addresses_release(&s->c_functions.numbers);
+  addresses_release(&s->lua_functions.numbers);
   return 0;
 }
 
@@ -105,10 +107,21 @@ static void push_registry_table(lua_State *V, const char *name) {
 /* [-0, +0, m] The address of the table `name` in the table at idx, or NULL. */
 static const void *table_in(lua_State *V, int idx, const char *name) {
   const void *address;
-  idx = lua_absindex(V, idx);
   lua_pushstring(V, name);
   address = lua_rawget(V, idx) == LUA_TTABLE ? lua_topointer(V, -1) : NULL;
   lua_pop(V, 1);
+  return address;
+}
+
+/* [-0, +0, m] The same of package.loaded, which a thread's state fills on demand. */
+static const void *loaded_table(lua_State *V, const struct snapshot *s, const char *name) {
+  const void *address = table_in(V, FROZEN_LOADED, name);
+  if (address == NULL && s->outer != NULL) {
+    lua_pushnil(V);
+    globals_complete(V, FROZEN_LOADED, name, strlen(name));
+    lua_pop(V, 1);
+    address = table_in(V, FROZEN_LOADED, name);
+  }
   return address;
 }
 
@@ -165,11 +178,11 @@ static int find_slots(lua_State *V) {
   t->preload = lua_topointer(V, FROZEN_PRELOAD);
   t->registry = lua_topointer(V, LUA_REGISTRYINDEX);
   t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
-  t->io = table_in(V, FROZEN_LOADED, LUA_IOLIBNAME);
-  t->math = table_in(V, FROZEN_LOADED, LUA_MATHLIBNAME);
-  t->package = table_in(V, FROZEN_LOADED, LUA_LOADLIBNAME);
-  t->string = table_in(V, FROZEN_LOADED, LUA_STRLIBNAME);
-  t->fast_map = table_in(V, FROZEN_LOADED, "fast_map");
+  t->io = loaded_table(V, s, LUA_IOLIBNAME);
+  t->math = loaded_table(V, s, LUA_MATHLIBNAME);
+  t->package = loaded_table(V, s, LUA_LOADLIBNAME);
+  t->string = loaded_table(V, s, LUA_STRLIBNAME);
+  t->fast_map = loaded_table(V, s, "fast_map");
   t->fast_map_sleep = fast_map_sleep(V);
   lua_pushliteral(V, "");
   if (lua_getmetatable(V, -1)) {
@@ -327,11 +340,15 @@ enum status frozen_index_module(struct snapshot *s, struct module m) {
   return addresses_put(&s->modules, m.value, (uint32_t)s->module_count);
 }
 
-enum status frozen_index_function(struct snapshot *s, struct module_function f) {
-  struct module_function *function = realloc(s->function, (size_t)(s->function_count + 2) * sizeof *function);
+enum status frozen_index_function(struct function_index *index, const void *address,
+                                  struct module_function f) {
+  struct module_function *function;
+  if (addresses_get(&index->numbers, address) != 0)
+    return STATUS_OK;
+  function = realloc(index->function, (size_t)(index->count + 2) * sizeof *function);
   if (function == NULL)
     return STATUS_NOMEM;
-  s->function = function;
-  function[++s->function_count] = f;
-  return addresses_put(&s->functions, lua_topointer(s->view, -1), (uint32_t)s->function_count);
+  index->function = function;
+  function[++index->count] = f;
+  return addresses_put(&index->numbers, address, (uint32_t)index->count);
 }

@@ -57,7 +57,8 @@ static int os_execute(lua_State *L) {
   return luaL_execresult(L, status);
 }
 
-/* ------------------------------------------------------------------ coroutines: which one runs, for state_interrupt */
+/* ------------------------------------------------------------------ coroutines: which one runs, for
+   state_interrupt */
 
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
@@ -133,7 +134,8 @@ static int coroutine_wrap(lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------------ fast_map */
+/* ------------------------------------------------------------------ fast_map
+ */
 
 /* fast_map.sleep while nothing else of fast_map is used: no callbacks to think of. */
 int stand_in_sleep(lua_State *L) {

@@ -52,6 +52,10 @@ static void *allocate(void *data, void *block, size_t old_size, size_t size) {
 
 /* ------------------------------------------------------------------ life */
 
+enum status state_freeze(struct snapshot *snapshot) {
+  return snapshot_freeze(snapshot);
+}
+
 /* (state) */
 static int open_body(lua_State *L) {
   struct state *s = lua_touserdata(L, 1);
@@ -176,9 +180,10 @@ static void explain_yield(lua_State *L) {
   const char *message = lua_tolstring(L, 1, &size);
   if (size < sizeof text - 1 || strcmp(message + size - (sizeof text - 1), text) != 0)
     return;
-  lua_pushfstring(
-      L, "%s: a task is no coroutine; what yields must run in a coroutine that the task itself resumes",
-      message);
+  lua_pushfstring(L,
+                  "%s: a task is no coroutine; what yields must run in a "
+                  "coroutine that the task itself resumes",
+                  message);
   lua_replace(L, 1);
 }
 
@@ -274,7 +279,8 @@ enum status state_serve(struct state *s, struct port *port) {
   }
 }
 
-/* ------------------------------------------------------------------ last words */
+/* ------------------------------------------------------------------ last words
+ */
 
 static size_t line(const lua_Debug *ar, char *text, size_t size) {
   const char *name = ar->name != NULL ? ar->name : "?";

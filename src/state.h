@@ -1,7 +1,8 @@
-/* state.h - one thread's Lua state, filled from the snapshot on demand; runs tasks.
-   Level 3: port, snapshot. Callers need no lua.h.
+/* state.h - one thread's Lua state, filled from the snapshot on demand; runs
+   tasks. Level 3: port, snapshot. Callers need no lua.h.
 
-   Life, all on one thread: state_open -> state_serve (any number of times) -> state_close. */
+   Life, all on one thread: state_open -> state_serve (any number of times) ->
+   state_close. */
 #ifndef FAST_MAP_STATE_H
 #define FAST_MAP_STATE_H
 
@@ -13,10 +14,15 @@ struct snapshot;
 struct state;
 
 struct state_options {
-  uint64_t seed;       /* for math.random: different in every thread, unless per_task_seed */
-  int per_task_seed;   /* when set, task k draws from (seed, k): the same numbers on any thread */
+  uint64_t seed;       /* for math.random: different in every thread, unless
+                        per_task_seed */
+  int per_task_seed;   /* when set, task k draws from (seed, k): the same numbers
+                        on any thread */
   size_t memory_limit; /* bytes for this state; 0: none */
 };
+
+/* Worker main thread, once, before any other: snapshot_freeze for those who know no lua.h. OK NOMEM */
+enum status state_freeze(struct snapshot *snapshot);
 
 /* Opens a state with nothing but what every script needs; the rest comes when it is named. OK NOMEM */
 enum status state_open(struct state **box, struct snapshot *snapshot, const struct state_options *options);
@@ -24,16 +30,18 @@ enum status state_open(struct state **box, struct snapshot *snapshot, const stru
 /* Accepts NULL and half-open. */
 void state_close(struct state **box);
 
-/* Takes jobs from port and replies until take says CLOSED (then CLOSED), or until the state should not be used
-   any more (NOMEM: it ran out of memory; the job it had has been replied to; open a fresh one). Never raises. */
+/* Takes jobs from port and replies until take says CLOSED (then CLOSED), or
+   until the state should not be used any more (NOMEM: it ran out of memory; the
+   job it had has been replied to; open a fresh one). Never raises. */
 enum status state_serve(struct state *state, struct port *port);
 
-/* Any thread or a signal handler on the state's own thread: makes the running task raise an error whose message is
-   `timed out` at the next VM instruction, coroutines inside it included; VERDICT_TIMEOUT follows. */
+/* Any thread or a signal handler on the state's own thread: makes the running
+   task raise an error whose message is `timed out` at the next VM instruction,
+   coroutines inside it included; VERDICT_TIMEOUT follows. */
 void state_interrupt(struct state *state);
 
-/* The state's own thread, from a handler of a fatal signal: the Lua stack of the running task as text, cut to size. Allocates
-   nothing; best effort. */
+/* The state's own thread, from a handler of a fatal signal: the Lua stack of
+   the running task as text, cut to size. Allocates nothing; best effort. */
 void state_trace(struct state *state, char *text, size_t size);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "blocking.h"
 #include "clock.h"
-#include "fault.h"
+#include "fatal.h"
 #include "message.h"
 
 #define STACK_SIZE      (1 << 20) /* Lua's own C stack check needs up to 416 KB */
@@ -38,7 +38,7 @@ struct member {
   uint64_t sampled_index;
   pthread_t thread;    /* valid once tid is set */
   struct state *state; /* the thread's own */
-  struct fault fault;
+  struct fatal fatal;
   struct job job;             /* the thread's own; index also read under the lock */
   struct buffer held;         /* the bytes of its task */
   const struct buffer *reply; /* not yet published */
@@ -66,6 +66,13 @@ struct team {
 };
 
 static void add_thread(struct team *team);
+
+/* In a child that a task forked; written once there, in its only thread. */
+static volatile int stray;
+
+static void mark_stray(void) {
+  stray = 1;
+}
 
 static struct member *of_port(struct port *port) {
   return (struct member *)port;
@@ -205,7 +212,9 @@ static void refuse(struct member *m) {
   static const struct buffer nothing = {0};
   m->reply = &nothing;
   m->verdict = VERDICT_MEMORY;
+  m->in_task = 0;
   publish(m);
+  ring_parent(m->team); /* nobody else would */
 }
 
 /* OK AGAIN */
@@ -217,6 +226,8 @@ static enum status receive(struct member *m) {
       return STATUS_OK;
     refuse(m);
   }
+  if (m->team->inbox.gathering)
+    ring_parent(m->team); /* of a long task there is more to come, and now room for it */
   if (status != STATUS_AGAIN)
     _exit(EXIT_BROKEN); /* the ring cannot be followed any more; the parent reports the code */
   return STATUS_AGAIN;
@@ -250,6 +261,8 @@ static enum status take(struct port *port, struct job *job) {
   struct member *m = of_port(port);
   struct team *team = m->team;
   int grow, replied = m->reply != NULL;
+  if (stray)
+    _exit(0); /* a task has forked, and this is its child, back from the task: it is no worker */
   pthread_mutex_lock(&team->lock);
   leave_task(m);
   if (replied)
@@ -340,8 +353,10 @@ static int may_leave(struct team *team) {
   int leave;
   pthread_mutex_lock(&team->lock);
   leave = team->thread_count > 1;
-  if (leave)
+  if (leave) {
     team->limit = --team->thread_count;
+    tell_capacity(team);
+  }
   pthread_mutex_unlock(&team->lock);
   return leave;
 }
@@ -360,7 +375,25 @@ static void set_out(struct member *m) {
   m->tid = kernel_id();
   pthread_mutex_unlock(&m->team->lock);
   blocking_install(&m->blocking);
-  fault_watch(&m->fault);
+  fatal_watch(&m->fatal);
+}
+
+/* The state, and with it the bytes of its last reply, is about to go. */
+static void settle(struct member *m) {
+  if (m->reply == NULL)
+    return;
+  pthread_mutex_lock(&m->team->lock);
+  leave_task(m);
+  publish(m);
+  pthread_mutex_unlock(&m->team->lock);
+  ring_parent(m->team);
+}
+
+/* Signal handlers on this thread find it until it is NULL. */
+static void close_state(struct member *m) {
+  struct state *state = m->state;
+  m->state = NULL;
+  state_close(&state);
 }
 
 /* team thread; ends with the process, or when the system has no memory for its state */
@@ -374,7 +407,8 @@ static void *thread_main(void *argument) {
       return NULL;
     else
       fail_one(m);
-    state_close(&m->state);
+    settle(m);
+    close_state(m);
   }
 }
 
@@ -405,7 +439,7 @@ static int launch(struct member *m) {
 static void enlist(struct team *team, struct member *m) {
   m->number = team->members == NULL ? 0 : team->members->number + 1;
   m->seat = &team->link->seats[m->number];
-  m->fault = (struct fault){.control = team->link->control, .seat = m->seat, .state = &m->state};
+  m->fatal = (struct fatal){.control = team->link->control, .seat = m->seat, .state = &m->state};
   m->next = team->members;
   team->members = m;
   atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
@@ -427,7 +461,16 @@ static void add_thread(struct team *team) {
   pthread_mutex_unlock(&team->lock);
 }
 
+/* In each worker anew: a worker's own worker starts as a stray. */
+static void watch_strays(void) {
+  static int watching;
+  stray = 0;
+  if (!watching)
+    watching = pthread_atfork(NULL, NULL, mark_stray) == 0;
+}
+
 static void init(struct team *team, const struct team_options *options) {
+  watch_strays();
   team->options = *options;
   team->link = options->link;
   team->limit = options->thread_limit;
@@ -544,7 +587,7 @@ int team_sample(struct team *team) {
 
 /* The whole process dies for one task that does not end; the parent runs the others again. */
 static void overrun(struct member *m, uint64_t index) {
-  fault_overrun(&m->fault, index);
+  fatal_overrun(&m->fatal, index);
   kill(0, SIGKILL);
 }
 
@@ -560,7 +603,7 @@ static int64_t check_member(struct member *m, int64_t now) {
     return due;
   if (now - due >= o->kill_after_ns)
     overrun(m, index);
-  fault_interrupt(&m->fault, m->thread, index); /* again and again: it may have been caught */
+  fatal_interrupt(&m->fatal, m->thread, index); /* again and again: it may have been caught */
   return now + INTERRUPT_AGAIN;
 }
 

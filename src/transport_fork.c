@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "port.h"
 
-#define RING_SIZE_LEAST ((size_t)4096)
-#define TURN            64 /* replies taken from one worker before the next one's turn */
-#define NAP_NS                                                                                               \
-  30000 /* a pause instead of a sleep while replies come thick: it saves every worker's wake-up call */
+#define RING_SIZE_LEAST  ((size_t)4096)
+#define REPLY_MOST      ((size_t)1 << 40) /* bytes; more is nonsense */
+#define TURN             64                /* replies taken from one worker before the next one's turn */
+#define NAP_NS           30000 /* instead of a sleep while replies come thick: saves the workers' wake-up calls */
 #define NAP_AFTER        16   /* replies since the last sleep that make a nap worth it */
+#define DEAF_ROUNDS      64   /* of receiving without sleep, after which it is looked who died */
 #define EXIT_PATIENCE_MS 2000 /* for a worker that was asked to leave */
 
 enum life { LIFE_NONE, LIFE_RUNNING, LIFE_LEAVING /* its end of the bell is closed; replies may remain */ };
@@ -51,6 +53,7 @@ struct transport_fork {
   int turn;                  /* whose replies are taken */
   int taken;                 /* in this turn */
   int armed;                 /* the workers are to ring */
+  unsigned hasty;            /* calls of receive that found nothing and did not sleep */
   int burst;                 /* replies since the last sleep */
   int signal;                /* that rings also send to signal_thread; 0: none */
   pid_t signal_thread;
@@ -96,6 +99,9 @@ static void become_worker(void) {
   setpgid(0, 0);
   for (i = 0; i < sizeof defaults / sizeof *defaults; i++)
     signal(defaults[i], SIG_DFL);
+  signal(SIGTTIN,
+         SIG_IGN); /* in a group of its own it may not read from the terminal: an error, not a stop */
+  signal(SIGTTOU, SIG_IGN); /* but it may write */
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
@@ -109,20 +115,36 @@ static int open_pidfd(pid_t pid) {
 #endif
 }
 
-static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker, const int ends[2]) {
-  pid_t parent = getpid(), pid;
+/* In the child: never returns. */
+static void be_worker(struct transport_fork *f, struct process *p, int worker, int parent,
+                      const int ends[2]) {
+  struct link link = p->link;
+  close_inherited();
+  close(ends[0]);
+  pthread_mutex_unlock(&all_open_lock);
+  become_worker();
+  link.bell = own_bell = ends[1];
+  f->options.main(&link, worker, parent, f->options.context);
+  _exit(127); /* main never returns */
+}
+
+/* The parent's new end is in p->link.bell. Under the lock, so that no other thread's fork inherits an end unseen. */
+static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker) {
+  pid_t parent = getpid(), pid = -1;
+  int ends[2], saved;
   fflush(NULL); /* or the child would print the parent's buffers once more */
   pthread_mutex_lock(&all_open_lock);
-  pid = fork();
-  if (pid == 0) {
-    struct link link = p->link;
-    close_inherited();
-    close(ends[0]);
-    pthread_mutex_unlock(&all_open_lock);
-    become_worker();
-    link.bell = own_bell = ends[1];
-    f->options.main(&link, worker, parent, f->options.context);
-    _exit(127); /* main never returns */
+  if (doorbell_open(ends) == STATUS_OK) {
+    pid = fork();
+    saved = errno;
+    if (pid == 0)
+      be_worker(f, p, worker, parent, ends);
+    close(ends[1]);
+    if (pid < 0)
+      close(ends[0]);
+    else
+      p->link.bell = ends[0];
+    errno = saved;
   }
   pthread_mutex_unlock(&all_open_lock);
   return pid;
@@ -155,25 +177,18 @@ void transport_fork_notify(struct transport *t, int signal_number) {
 static enum status start(struct transport *t, int worker) {
   struct transport_fork *f = self(t);
   struct process *p = &f->processes[worker];
-  int ends[2], saved;
   pid_t pid;
-  if (doorbell_open(ends) != STATUS_OK)
-    return STATUS_SYSTEM;
   link_reset(&p->link);
-  pid = fork_worker(f, p, worker, ends);
-  saved = errno;
-  close(ends[1]);
-  if (pid < 0) {
-    close(ends[0]);
-    errno = saved;
+  pid = fork_worker(f, p, worker);
+  if (pid < 0)
     return STATUS_SYSTEM;
-  }
   setpgid(pid, pid); /* here too: whoever comes first */
   p->pid = pid;
   p->pidfd = open_pidfd(pid);
-  p->link.bell = ends[0];
   if (f->signal != 0)
     make_loud(f, p->link.bell);
+  if (f->armed)
+    bell_arm(&p->link.control->parent_asleep);
   p->life = LIFE_RUNNING;
   p->capacity = 0;
   p->garbage = p->sent_some = p->took_some = 0;
@@ -196,12 +211,18 @@ static int reap(struct process *p) {
   return pid == p->pid ? status : -1;
 }
 
-static void forget(struct process *p) {
+static void close_ends(struct process *p) {
+  pthread_mutex_lock(&all_open_lock);
   if (p->link.bell >= 0)
     close(p->link.bell);
   if (p->pidfd >= 0)
     close(p->pidfd);
   p->link.bell = p->pidfd = -1;
+  pthread_mutex_unlock(&all_open_lock);
+}
+
+static void forget(struct process *p) {
+  close_ends(p);
   p->life = LIFE_NONE;
   p->sent = 0;
   inbox_release(&p->inbox);
@@ -313,12 +334,33 @@ static void let_go(struct transport_fork *f) {
   f->held = -1;
 }
 
+/* No worker writes that: something in it has overwritten the ring. A reply to a task that it does not have whole yet is
+   nonsense too: the rest of the task's bytes is still needed. */
+static int is_nonsense(const struct process *p, const struct message *m) {
+  return m->kind < VERDICT_DONE || m->kind > VERDICT_FATAL || m->index == 0 || m->size > REPLY_MOST ||
+         (p->sent != 0 && m->index == p->sending.index);
+}
+
+/* OK; AGAIN; CLOSED: the ring cannot be followed any more; NOMEM */
+static enum status take_reply(struct process *p, struct message *reply) {
+  enum status status = message_receive(&p->inbox, reply);
+  if (p->inbox.gathering ? is_nonsense(p, &p->inbox.head) : status == STATUS_OK && is_nonsense(p, reply))
+    return STATUS_CLOSED;
+  return status;
+}
+
+/* What the worker says, as far as it can be true. */
+static int capacity_of(const struct transport_fork *f, const struct process *p) {
+  int capacity = atomic_load_explicit(&p->link.control->capacity, memory_order_relaxed);
+  return capacity < 1 ? 1 : capacity < f->options.thread_limit ? capacity : f->options.thread_limit;
+}
+
 /* One worker's next event. AGAIN: none. */
 static enum status look(struct transport_fork *f, int worker, struct event *event) {
   struct process *p = &f->processes[worker];
   enum status status;
   int capacity;
-  status = message_receive(&p->inbox, &f->reply);
+  status = take_reply(p, &f->reply);
   event->worker = worker;
   if (status == STATUS_OK) {
     event->kind = EVENT_RESULT;
@@ -338,7 +380,7 @@ static enum status look(struct transport_fork *f, int worker, struct event *even
     bury(p, &event->loss);
     return STATUS_OK;
   }
-  capacity = atomic_load_explicit(&p->link.control->capacity, memory_order_relaxed);
+  capacity = capacity_of(f, p);
   if (capacity != p->capacity) {
     event->kind = EVENT_ADDED;
     event->capacity = p->capacity = capacity;
@@ -363,6 +405,8 @@ static enum status look_round(struct transport_fork *f, struct event *event) {
 int transport_fork_arm(struct transport *t) {
   struct transport_fork *f = self(t);
   int i;
+  let_go(f);
+  flush(t);
   f->armed = 1;
   for (i = 0; i < f->options.worker_count; i++)
     if (f->processes[i].life != LIFE_NONE)
@@ -373,8 +417,7 @@ int transport_fork_arm(struct transport *t) {
     if (p->life == LIFE_NONE)
       continue;
     if (p->life == LIFE_LEAVING || ring_peek(&p->inbox.reader, 1, &size) != STATUS_OK ||
-        (p->inbox.gathering ? size > 0 : size >= 16) ||
-        atomic_load_explicit(&p->link.control->capacity, memory_order_relaxed) != p->capacity)
+        (p->inbox.gathering ? size > 0 : size >= 16) || capacity_of(f, p) != p->capacity)
       return 1;
     if (p->sent != 0 && ring_room(&p->tasks, f->layout.ring_size / 2) >= f->layout.ring_size / 2)
       return 1;
@@ -429,15 +472,18 @@ static void answer(struct transport_fork *f) {
   }
 }
 
-/* After transport_fork_arm: somebody else slept on the bells. */
-static void hear(struct transport_fork *f) {
-  int n;
-  if (!f->armed)
-    return;
-  disarm(f);
-  n = pollset(f);
+static void listen_briefly(struct transport_fork *f) {
+  int n = pollset(f);
   if (poll(f->polls, (nfds_t)n, 0) > 0)
     answer(f);
+}
+
+/* After transport_fork_arm: somebody else slept on the bells. */
+static void hear(struct transport_fork *f) {
+  if (f->armed) {
+    disarm(f);
+    listen_briefly(f);
+  }
 }
 
 static int64_t nap_end(int64_t now, int64_t deadline) {
@@ -475,6 +521,8 @@ static enum status receive(struct transport *t, int64_t deadline, struct event *
     if (look_round(f, event) == STATUS_OK)
       return STATUS_OK;
     errno = 0;
+    if (deadline == 0 && f->hasty++ % DEAF_ROUNDS == DEAF_ROUNDS - 1)
+      listen_briefly(f);
     if (deadline == 0 || (now = clock_now()) >= deadline)
       return STATUS_AGAIN;
     if (rest(f, now, deadline) != STATUS_OK)
@@ -518,10 +566,10 @@ static void stop(struct transport *t, int gently) {
     struct process *p = &f->processes[i];
     if (p->life == LIFE_NONE)
       continue;
-    if (!gently)
+    if (gently)
+      doorbell_leave(p->link.bell);
+    else
       kill_group(p);
-    close(p->link.bell);
-    p->link.bell = -1;
   }
   for (i = 0; i < f->options.worker_count; i++) {
     struct process *p = &f->processes[i];

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "blocking.h"
-#include "fault.h"
-#include "snapshot.h"
+#include "fatal.h"
 #include "team.h"
 
 #define ORPHAN_CHECK_MS 500 /* when the bell is held open by a stranger, the parent's death shows by this */
@@ -124,9 +123,9 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   depth++;
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
   buffer_lines();
-  fault_install();
+  fatal_install();
   set_up(&options, c, link, worker);
-  if (snapshot_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
+  if (state_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
     _exit(EXIT_NO_MEMORY);
   team_join(ear.team, start_listener(&ear) ? NULL : listen_alone, &ear);
   for (;;)

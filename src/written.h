@@ -13,14 +13,11 @@
 
 #include "status.h"
 
-#define SEEN_FIRST                                                             \
-  16 /* spots before the heap is asked: most messages hold few tables */
-#define NAMES_FIRST 32 /* the same for strings */
-#define NAMES_MOST                                                             \
-  1024 /* then the older make room: 16 KB stay in a core's first cache */
+#define SEEN_FIRST  16   /* spots before the heap is asked: most messages hold few tables */
+#define NAMES_FIRST 16   /* the same for strings */
+#define NAMES_MOST  1024 /* then the older make room: 16 KB stay in a core's first cache */
 
-/* An address, NULL in a free spot, and a number that its owner makes something
- * of. */
+/* An address, NULL in a free spot, and a number that its owner makes something * of. */
 struct spot {
   const void *what;
   uint64_t where;
@@ -34,8 +31,7 @@ struct seen {
   struct spot first[SEEN_FIRST];
 };
 
-/* Strings: pairs of spots, the last one used first; what does not fit is
- * forgotten. */
+/* Strings: pairs of spots, the last one used first; what does not fit is * forgotten. */
 struct names {
   struct spot *spots;
   size_t mask;  /* number of pairs - 1 */
@@ -55,8 +51,7 @@ static inline void seen_release(struct seen *s) {
     free(s->spots);
 }
 
-/* Neighbours in memory, made one after the other, mostly stay neighbours here:
- * the cache likes that. */
+/* Neighbours in memory, made one after the other, mostly stay neighbours here: * the cache likes that. */
 static inline size_t seen_home(const void *what) {
   uintptr_t n = (uintptr_t)what >> 5;
   return (size_t)(n ^ n >> 8 ^ n >> 17);
@@ -87,10 +82,8 @@ static enum status seen_grow(struct seen *s) {
   return STATUS_OK;
 }
 
-/* OK: `what` is new and now goes with *where; AGAIN: it is not, *where tells
- * with what it went; NOMEM */
-static inline enum status seen_meet(struct seen *s, const void *what,
-                                    uint64_t *where) {
+/* OK: `what` is new and now goes with *where; AGAIN: it is not, *where tells * with what it went; NOMEM */
+static inline enum status seen_meet(struct seen *s, const void *what, uint64_t *where) {
   struct spot *spot;
   if (s->count > s->mask / 2 && seen_grow(s) != STATUS_OK)
     return STATUS_NOMEM;
@@ -118,13 +111,10 @@ static inline void names_release(struct names *n) {
 }
 
 static inline struct spot *names_pair(const struct names *n, const void *what) {
-  return n->spots +
-         2 * ((size_t)((uintptr_t)what * UINT64_C(0x9E3779B97F4A7C15) >> 40) &
-              n->mask);
+  return n->spots + 2 * ((size_t)((uintptr_t)what * UINT64_C(0x9E3779B97F4A7C15) >> 40) & n->mask);
 }
 
-static inline void names_insert(struct names *n, const void *what,
-                                uint64_t where) {
+static inline void names_insert(struct names *n, const void *what, uint64_t where) {
   struct spot *pair = names_pair(n, what);
   pair[1].what = pair[0].what;
   pair[1].where = pair[0].where;
@@ -149,8 +139,7 @@ static void names_grow(struct names *n) {
     free(old);
 }
 
-/* The number that goes with the string, to be read and changed until the next
- * call; NULL: it is not there. */
+/* The number that goes with the string, to be read and changed until the next * call; NULL: it is not there. */
 static inline uint64_t *names_find(struct names *n, const void *what) {
   struct spot *pair = names_pair(n, what);
   uint64_t where;
@@ -167,8 +156,7 @@ static inline uint64_t *names_find(struct names *n, const void *what) {
 }
 
 /* After names_find has not found it. */
-static inline void names_put(struct names *n, const void *what,
-                             uint64_t where) {
+static inline void names_put(struct names *n, const void *what, uint64_t where) {
   if (++n->count > n->mask && 2 * n->mask < NAMES_MOST - 2)
     names_grow(n);
   names_insert(n, what, where);

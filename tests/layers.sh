@@ -8,10 +8,10 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 # those of its own group: `|` parts groups that never include each other.
 levels='
 0 status clock cpus embed embedded editor
-1 buffer | blocking | ring | doorbell | addresses | written | pace
-2 port message window link | crew | codec encode decode
-3 transport | snapshot frozen library place placeholder stand_in files modules globals copying import origin state
-4 transport_fork | fault
+1 buffer | blocking | ring | doorbell | addresses | written | wire | pace
+2 port message window link | crew | codec encode decode fault
+3 transport | snapshot frozen library place placeholder stand_in files modules fresh globals copying import origin state
+4 transport_fork | fatal | running
 5 pool | team worker | notice
 6 map core
 7 call
@@ -19,8 +19,8 @@ levels='
 9 fmlua'
 
 # These may reach lua.h. All others move bytes that they never read.
-lua_files='embed codec encode decode snapshot frozen library place placeholder stand_in files modules globals copying import origin
-  state notice map core call repl fmlua'
+lua_files='embed codec encode decode fault snapshot frozen library place placeholder stand_in files modules fresh globals copying
+  import origin state running notice map core call repl fmlua'
 
 ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
   function report(good, title, why) {

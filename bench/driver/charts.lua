@@ -28,7 +28,7 @@ end
 
 local function head(path, title, y, tall)
   return ([[
-set terminal svg size 860,%d enhanced font "Helvetica,Arial,sans-serif,14" linewidth 1
+set terminal svg size 940,%d enhanced font "Helvetica,Arial,sans-serif,14" linewidth 1
 set output "%s"
 set title %s textcolor rgb "%s"
 set ylabel %s textcolor rgb "%s"
@@ -54,29 +54,48 @@ local function name_of(bench, show, label)
   return label
 end
 
---- Lines of one value over the points. An entry without figures is left out: the table names its reason.
+--- One line: its data (for an entry that failed everywhere, only its name for the key), and how it is plotted.
+local function line(i, block, label, name)
+  local s = style_of(label, i)
+  local look = ' with linespoints lc rgb "%s" lw %g dt %d pt 7 ps 0.45 title %s'
+  look = look:format(s[1], s[2], s[3] or 1, text(name))
+  if #block == 0 then
+    return "", "NaN" .. look
+  end
+  return ("$D%d << EOD\n%s\nEOD\n"):format(i, table.concat(block, "\n")), "$D" .. i .. look
+end
+
+--- Lines over the points. What was not run is left out.
 local function lines(bench, show, chart, path)
   local plots, data = {}, {}
-  for i, label in ipairs(show.labels) do
+  local function add(label, name, value)
     local block = {}
     for _, point in ipairs(show.points) do
-      local median = bench.figures:summary(show.experiment.name, point, label)
-      if median then
-        block[#block + 1] = ("%.9g %.9g"):format(point, median)
-      end
+      local y = value(point)
+      block[#block + 1] = y and ("%.9g %.9g"):format(point, y)
     end
-    if #block > 0 then
-      local s = style_of(label, i)
-      data[#data + 1] = ("$D%d << EOD\n%s\nEOD\n"):format(i, table.concat(block, "\n"))
-      plots[#plots + 1] = ('$D%d with linespoints lc rgb "%s" lw %g dt %d pt 7 ps 0.45 title %s'):format(i, s[1], s[2],
-        s[3] or 1, text(name_of(bench, show, label)))
+    if #block > 0 or name ~= label then
+      data[#data + 1], plots[#plots + 1] = line(#plots + 1, block, label, name)
     end
   end
-  if #plots == 0 then
+  for _, label in ipairs(show.labels) do
+    add(label, name_of(bench, show, label), function(point)
+      return (bench.figures:summary(show.experiment.name, point, label))
+    end)
+  end
+  if chart.plain then
+    add("plain Lua loop", "plain Lua loop (reckoned)", function(point)
+      return bench.figures:median(show.experiment.name, point, "fast_map", function(run)
+        return chart.plain(run, point)
+      end)
+    end)
+  end
+  if #plots == 0 or #show.points < 2 then
     return nil
   end
   return head(path, chart.title or show.experiment.title, show.experiment.unit, 460)
     .. x_axis(show.experiment.x or chart.x)
+    .. ("set xrange [%g:%g]\n"):format(show.points[1] * 0.9, show.points[#show.points] * 1.1)
     .. (chart.linear and "set yrange [0:*]\n" or 'set logscale y\nset format y "%h"\n')
     .. (chart.ticks and "set format x '%h'\nset xtics (" .. chart.ticks .. ")\n" or "")
     .. (chart.extra or "") .. table.concat(data) .. "plot " .. table.concat(plots, ", \\\n  ") .. "\n"
@@ -121,7 +140,7 @@ end
 local sizes = "100, 300, 1000, 3000, 10000"
 local more_sizes = "60, 300, 1000, 3000, 10000, 30000"
 local all = {
-  {"wait_compute", lines, ticks = sizes},
+  {"wait_compute", lines, ticks = sizes, plain = function(run, point) return run.plain + 0.5 * point end},
   {"compute", lines, ticks = sizes},
   {"task_size", lines, linear = true, ticks = "1, 3, 10, 30, 100, 300, 1000, 3000, 10000",
     extra = 'set arrow from graph 0, first 1 to graph 1, first 1 nohead lc rgb "' .. grey .. '" lw 1 dt 3\n'},

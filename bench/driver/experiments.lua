@@ -5,7 +5,7 @@
 --   expect   (arguments, figures) -> the checksum the results must have
 --   budget   seconds {full, quick}; rounds go on until it is spent
 --   limit    seconds that one run may take {full, quick}
---   spare    the quick form leaves some peers out
+--   spare    labels that the quick form leaves out
 --   memory   show that too
 --   independent  a failure at one point says nothing about greater ones
 local peers = require "driver.peers"
@@ -57,8 +57,8 @@ E.cpus = 1
 
 local by_hand = "|Pool.imap by hand|piscina by hand|"
 
---- In the quick form, experiments with `spare` leave out peers that another of their kind stands for.
-E.spared = {["ProcessPoolExecutor"] = true, ["joblib"] = true, ["piscina by hand"] = true, ["GNU parallel"] = true}
+--- What the quick form leaves out: peers that another of their kind stands for, or that take long.
+local spared = "|ProcessPoolExecutor|joblib|piscina by hand|GNU parallel|"
 
 local function add(experiment)
   E[#E + 1] = experiment
@@ -77,7 +77,7 @@ add {
   end, "|plain Lua loop" .. by_hand),
   value = function(f) return f.seconds * 1000 end,
   expect = function() return 1 end,
-  budget = {15, 4}, limit = {10, 5},
+  budget = {15, 3}, limit = {10, 5}, spare = "|joblib|GNU parallel|",
 }
 
 add {
@@ -107,13 +107,13 @@ add {
     return entries
   end)(),
   value = function(f, _, arguments) return arguments[2] / f.seconds end,
-  expect = sum_to, budget = {45, 9}, limit = {10, 4},
+  expect = sum_to, budget = {35, 6}, limit = {10, 4},
 }
 
 add {
   name = "task_size", title = "Speed-up over the plain loop of the same language, by the length of a task",
   unit = "times", better = "more", x = "length of a task (µs)",
-  points = {full = {1, 3, 10, 30, 100, 300, 1000, 3000, 10000}, quick = {1, 10, 100, 1000}},
+  points = {full = {1, 3, 10, 30, 100, 300, 1000, 3000, 10000}, quick = {1, 10, 100}},
   entries = everybody(function(name, point, quick)
     if peers.commands[name] and point < 1000 then
       return nil, "a process for each task: only tried from 1000 µs on"
@@ -122,7 +122,7 @@ add {
     return {"compute", math.min(count, math.max(20, peers.most[name] // 2)), point}
   end, "|plain Lua loop|"),
   value = function(f) return f.plain / f.seconds end,
-  expect = spin_sum, budget = {110, 14}, limit = {10, 4}, independent = true, spare = true,
+  expect = spin_sum, budget = {90, 10}, limit = {10, 4}, independent = true, spare = spared,
 }
 
 --- Tasks, a multiple of the CPUs so that each process's share is the same.
@@ -144,22 +144,25 @@ add {
       return {"iterate", ceiling(point, quick), point}
     end},
   },
-  value = seconds, budget = {60, 7}, limit = {30, 10}, rounds = 9,
+  value = seconds, budget = {50, 5}, limit = {30, 10}, rounds = 9,
 }
+
+--- Fixed limits that the default is compared with.
+E.mixed_limits = {8, 16, 32, 64, 128, 256}
 
 add {
   name = "mixed", title = "Every tenth task waits 0.1 s, the others compute 1 ms", unit = "s", better = "less",
   points = {full = {1000}, quick = {300}}, x = "tasks",
   entries = (function()
     local entries = {{"fast_map", "fast_map", function(point) return {"mixed", point, 1000} end}}
-    for _, limit in ipairs {8, 16, 32, 64, 128, 256} do
+    for _, limit in ipairs(E.mixed_limits) do
       entries[#entries + 1] = {"fast_map, threads_limit = " .. limit, "fast_map", function(point)
         return {"limit=" .. limit, "mixed", point, 1000}
       end}
     end
     return entries
   end)(),
-  value = seconds, budget = {25, 4}, limit = {10, 5},
+  value = seconds, budget = {20, 3}, limit = {10, 5},
 }
 
 add {
@@ -168,36 +171,36 @@ add {
   entries = everybody(function(_, point) return {"compute", point, 1200} end,
     "|C|plain Lua loop|ThreadPoolExecutor|piscina|GNU parallel|xargs -P" .. by_hand),
   value = function(f) return f.cpu_us end,
-  expect = spin_sum, budget = {25, 4}, limit = {10, 5}, rounds = 5,
+  expect = spin_sum, budget = {15, 2}, limit = {10, 5}, rounds = 5, spare = spared,
 }
 
 add {
   name = "wait_compute", title = "Tasks that wait 0.5 s and compute 300 µs", unit = "s", better = "less",
-  points = {full = {100, 300, 1000, 3000, 10000}, quick = {100, 1000}}, x = "tasks",
+  points = {full = {100, 300, 1000, 3000, 10000}, quick = {1000}}, x = "tasks",
   entries = everybody(function(_, point) return {"wait_compute", point, "0.5", 300} end,
     "|plain Lua loop" .. by_hand),
-  value = seconds, expect = spin_sum, budget = {90, 9}, limit = {20, 5}, spare = true,
+  value = seconds, expect = spin_sum, budget = {80, 6}, limit = {12, 5}, spare = spared,
 }
 
 add {
   name = "original", title = "Tasks that wait 1 s and compute as long as a million iterations", unit = "s",
   better = "less", points = {full = {400}, quick = {100}}, x = "tasks",
   entries = {{"fast_map", "fast_map", function(point) return {"wait_compute", point, "1", 5000} end}},
-  value = seconds, expect = spin_sum, budget = {10, 2}, limit = {20, 5}, rounds = 3,
+  value = seconds, expect = spin_sum, budget = {8, 2}, limit = {20, 5}, rounds = 3,
 }
 
 add {
   name = "compute", title = "Tasks that compute 300 µs", unit = "s", better = "less",
-  points = {full = {100, 300, 1000, 3000, 10000}, quick = {100, 1000}}, x = "tasks",
+  points = {full = {100, 300, 1000, 3000, 10000}, quick = {1000}}, x = "tasks",
   entries = everybody(function(_, point) return {"compute", point, 300} end, by_hand),
-  value = seconds, expect = spin_sum, budget = {60, 6}, limit = {15, 5}, spare = true,
+  value = seconds, expect = spin_sum, budget = {45, 4}, limit = {15, 5}, spare = spared,
 }
 
 add {
   name = "sleepers", title = "Tasks that wait 1 s", unit = "s", better = "less",
-  points = {full = {60, 1000, 10000, 30000}, quick = {60, 1000}}, x = "tasks",
+  points = {full = {60, 1000, 10000, 30000}, quick = {1000}}, x = "tasks",
   entries = everybody(function(_, point) return {"wait", point, "1"} end, "|plain Lua loop" .. by_hand),
-  value = seconds, expect = sum_to, budget = {100, 12}, limit = {25, 6}, spare = true, memory = true,
+  value = seconds, expect = sum_to, budget = {90, 6}, limit = {12, 5}, spare = spared .. "Pool.imap|", memory = true,
 }
 
 add {
@@ -210,7 +213,7 @@ add {
     return {"echo", math.max(8, math.min(few and 5000 or 500000, math.floor(total / point))), point}
   end, "|plain Lua loop|C|GNU parallel|xargs -P" .. by_hand),
   value = function(f, _, arguments) return arguments[2] * arguments[3] / f.seconds / 1e6 end,
-  expect = echo_sum, budget = {45, 6}, limit = {10, 5}, spare = true,
+  expect = echo_sum, budget = {35, 4}, limit = {10, 5}, spare = spared, independent = true,
 }
 
 add {
@@ -220,7 +223,8 @@ add {
     return {"records", (name == "fast_map" and 400 or 100) // (quick and 4 or 1), point}
   end, "|plain Lua loop|C|GNU parallel|xargs -P" .. by_hand),
   value = function(f, _, arguments) return arguments[2] / f.seconds end,
-  expect = function(arguments) return arguments[2] * arguments[3] end, budget = {20, 5}, limit = {10, 5},
+  expect = function(arguments) return arguments[2] * arguments[3] end,
+  budget = {15, 3}, limit = {10, 5}, spare = spared,
 }
 
 return E

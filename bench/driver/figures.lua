@@ -109,25 +109,27 @@ local function pad(text, n, left)
   return left and text .. space or space .. text
 end
 
---- The reasons of failures, each once, with the points it is about.
+--- Each reason of a failure once, with who failed so and at which points.
 local function reasons(self, experiment, points, labels)
-  local lines, seen = {}, {}
+  local lines, by_reason = {}, {}
   for _, label in ipairs(labels) do
+    local at = {}
     for _, point in ipairs(points) do
-      local cell = cell_of(self, experiment, point, label)
-      local key = cell.failure and label .. ": " .. cell.failure
-      if key and not seen[key] then
-        seen[key] = {}
-        lines[#lines + 1] = {key, seen[key]}
-      end
-      if key then
-        table.insert(seen[key], figures.short(point))
+      local failure = cell_of(self, experiment, point, label).failure
+      if failure then
+        at[failure] = (at[failure] and at[failure] .. ", " or "") .. ("%d"):format(point)
+        if not by_reason[failure] then
+          by_reason[failure] = {}
+          lines[#lines + 1] = failure
+        end
       end
     end
+    for failure, where in pairs(at) do
+      table.insert(by_reason[failure], #points > 1 and ("%s (%s)"):format(label, where) or label)
+    end
   end
-  for i, line in ipairs(lines) do
-    local at = #points > 1 and " (at " .. table.concat(line[2], ", ") .. ")" or ""
-    lines[i] = "  " .. line[1] .. at
+  for i, failure in ipairs(lines) do
+    lines[i] = ("  %s: %s"):format(failure, table.concat(by_reason[failure], ", "))
   end
   return lines
 end

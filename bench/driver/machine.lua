@@ -39,6 +39,11 @@ local function versions(programs, surroundings)
   return lines
 end
 
+--- The average number of processes that wanted a CPU in the last minute.
+function machine.load()
+  return tonumber(read("/proc/loadavg"):match("^%S+")) or 0
+end
+
 --- Lines of text.
 function machine.describe(programs, surroundings)
   local lines = {

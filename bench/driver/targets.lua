@@ -79,7 +79,7 @@ end)
 target("a mix, default against the best fixed limit", "at most 1.10", function(f, quick)
   local point, best, which = quick and 300 or 1000, nil, nil
   local mine = f:summary("mixed", point, "fast_map")
-  for _, limit in ipairs {8, 16, 32, 64, 128, 256} do
+  for _, limit in ipairs(E.mixed_limits) do
     local other = f:summary("mixed", point, "fast_map, threads_limit = " .. limit)
     if other and (not best or other < best) then
       best, which = other, limit
@@ -162,8 +162,9 @@ local function behind_at(bench, show, point, lines)
     local other = f:summary(e.name, point, label)
     local ahead = mine and other and (e.better == "more" and other > mine or e.better == "less" and other < mine)
     if ahead and not yardsticks[label] and not label:match("^fast_map") then
-      lines[#lines + 1] = ("  %s at %s: %s has %s, fast_map %s %s"):format(e.name, f.short(point), label,
-        f.short(other), f.short(mine), e.unit)
+      local at = math.type(point) and f.short(point) or point
+      lines[#lines + 1] = ("  %s at %s: %s has %s, fast_map %s %s"):format(e.name, at, label, f.short(other),
+        f.short(mine), e.unit)
     end
   end
 end

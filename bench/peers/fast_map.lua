@@ -25,8 +25,9 @@ end
 local W = {}
 
 function W.noop(count)
+  local cpu = os.clock()
   local seconds, sum = run(function(i) return i end, count)
-  return {seconds = seconds, checksum = sum}
+  return {seconds = seconds, checksum = sum, cpu_us = (os.clock() - cpu) / count * 1e6}
 end
 
 --- The same, all results collected into a table.

@@ -178,7 +178,10 @@ def main():
     figures = globals()[workload](kind, *numbers)
     print(" ".join("%s=%s" % item for item in figures.items()), flush=True)
     for child in multiprocessing.active_children():
-        os.kill(child.pid, signal.SIGKILL)
+        try:
+            os.kill(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it was about to end anyway
     os._exit(0)  # ending the pool in an orderly way is not what is measured, and takes some of them seconds
 
 

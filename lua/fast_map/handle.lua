@@ -7,8 +7,9 @@ local core = require "fast_map.core"
 
 local M = {}
 
----@class fast_map.Handle
 local Handle = { __name = "fast_map.handle" }
+
+---@class fast_map.Handle what fast_map_async returns; to-be-closed: closing cancels
 local methods = {}
 Handle.__index = methods
 
@@ -92,6 +93,7 @@ local function check_not_serving(name)
 end
 
 --- Waits until every callback has run, at most so many seconds.
+--- Raises the error of a task that failed, when there is no on_error, and errors of the input.
 ---@param seconds? number default: without limit
 ---@return boolean done false: the time is over
 function methods:join(seconds)
@@ -109,7 +111,7 @@ function methods:join(seconds)
   return true
 end
 
---- Runs the callbacks that are due; never waits.
+--- Runs the callbacks that are due; never waits. Raises as join does.
 ---@return boolean done
 function methods:poll()
   check_not_serving "poll"
@@ -123,6 +125,7 @@ function methods:cancel()
   if self.state == "running" then finish(self, "cancelled") end
 end
 
+--- How far the map is.
 ---@return "running"|"done"|"cancelled"|"failed" state
 ---@return integer pulled tasks taken from the input
 ---@return integer delivered results handed to callbacks

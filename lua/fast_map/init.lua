@@ -7,6 +7,16 @@ local failure = require "fast_map.failure"
 local options = require "fast_map.options"
 local source = require "fast_map.source"
 
+---@class fast_map
+---@field _VERSION string
+---@field range fun(first: number, last: number, step?: number): fast_map.Range numbers as tasks
+---@field zip fun(...: fast_map.Tasks): fast_map.Zip several arguments a task: the k-th of each input
+---@field each fun(iterator: function, state?: any, control?: any, closing?: any): fast_map.Each a generic for as tasks
+---@field now fun(): number seconds since some fixed point; never goes back
+---@field cpus fun(): integer the CPUs that this process may use
+---@field encode fun(...: any): string nil, booleans, numbers, strings and tables of these to bytes; raises for others
+---@field decode fun(bytes: string): ... what encode was given; raises for anything else
+---@overload fun(f: (fun(...): ...), tasks: fast_map.Tasks, opts?: fast_map.Options): (fun(): integer?, ...), nil, nil, any
 local M = {
   _VERSION = "fast_map " .. core.version,
   range = source.range,

@@ -107,7 +107,8 @@ static void work(struct state *state, const struct job *job) {
     break;
   case LONG:
     buffer_reserve(&state->bytes, task.number);
-    memset(state->bytes.bytes, (int)job->index, task.number);
+    if (task.number > 0)
+      memset(state->bytes.bytes, (int)job->index, task.number);
     state->bytes.size = task.number;
     return;
   }
@@ -133,6 +134,12 @@ const char *__lsan_default_suppressions(void) {
   return "leak:fault_watch";
 }
 
+/* A thread that ends gives its signal stack back; ASan wants to take back its own. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+  return "use_sigaltstack=0";
+}
+
 /* -- a parent and a team in one process -------------------------------------------- */
 
 struct rig {
@@ -148,7 +155,14 @@ struct rig {
 
 static struct rig *rigs; /* a team never ends: kept reachable for the leak check */
 
-/* What worker.c's main thread does. */
+/* The team's first thread. */
+static void *join(void *argument) {
+  struct rig *rig = argument;
+  team_join(rig->team, NULL, NULL);
+  return NULL;
+}
+
+/* What worker.c's listener does. */
 static void *listen(void *argument) {
   struct rig *rig = argument;
   int again = 1;
@@ -190,6 +204,8 @@ static struct rig *open_rig(size_t ring_size, int thread_limit) {
   if (team_open(&rig->team, &options) != STATUS_OK)
     check_bail("no team");
   pthread_create(&thread, NULL, listen, rig);
+  pthread_detach(thread);
+  pthread_create(&thread, NULL, join, rig);
   pthread_detach(thread);
   return rig;
 }

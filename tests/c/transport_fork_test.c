@@ -124,7 +124,8 @@ static void hasty_main(struct link *link, int worker, int parent, void *context)
   (void)worker, (void)parent, (void)context;
   ring_writer_init(&e.replies, link->replies, link->layout.ring_size);
   bell_arm(&link->control->worker_asleep);
-  sleep_until_rung(&e);
+  if (atomic_load(&link->tasks->written) == 0)
+    sleep_until_rung(&e);
   send_reply(&e, &m);
   for (;;) {
     atomic_store(&link->tasks->taken, atomic_load(&link->tasks->written));

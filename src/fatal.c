@@ -1,5 +1,5 @@
 #include "config.h"
-#include "fault.h"
+#include "fatal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,9 +9,9 @@
 #define INTERRUPT_SIGNAL SIGURG /* harmless wherever nobody handles it */
 #define STACK_SIZE       16384  /* the handler walks the Lua stack and formats a few lines */
 
-static _Thread_local struct fault *watched; /* this thread's own */
+static _Thread_local struct fatal *watched; /* this thread's own */
 
-static void note(struct fault *f, uint64_t index) {
+static void note(struct fatal *f, uint64_t index) {
   if (*f->state != NULL)
     state_trace(*f->state, f->control->fault_trace, sizeof f->control->fault_trace);
   /* pairs with the acquire in transport_fork.c's note_culprit */
@@ -51,7 +51,7 @@ static void handle(int number, void (*handler)(int), int flags) {
   sigaction(number, &action, NULL);
 }
 
-void fault_install(void) {
+void fatal_install(void) {
   static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
   size_t i;
   for (i = 0; i < sizeof fatal / sizeof *fatal; i++)
@@ -59,21 +59,21 @@ void fault_install(void) {
   handle(INTERRUPT_SIGNAL, on_interrupt, SA_ONSTACK); /* no SA_RESTART: what waits shall return */
 }
 
-void fault_watch(struct fault *fault) {
+void fatal_watch(struct fatal *fatal) {
   stack_t stack = {.ss_size = STACK_SIZE};
   stack.ss_sp = malloc(STACK_SIZE); /* the thread's for ever; without it only a stack overflow goes unnoted */
   if (stack.ss_sp != NULL)
     sigaltstack(&stack, NULL);
-  watched = fault;
+  watched = fatal;
 }
 
-void fault_interrupt(struct fault *fault, pthread_t thread, uint64_t index) {
-  atomic_store_explicit(&fault->interrupted, index, memory_order_relaxed);
+void fatal_interrupt(struct fatal *fatal, pthread_t thread, uint64_t index) {
+  atomic_store_explicit(&fatal->interrupted, index, memory_order_relaxed);
   pthread_kill(thread, INTERRUPT_SIGNAL);
 }
 
-void fault_overrun(struct fault *fault, uint64_t index) {
-  atomic_store_explicit(&fault->control->fault_timeout, 1, memory_order_relaxed);
-  atomic_store_explicit(&fault->control->fault_index, index,
+void fatal_overrun(struct fatal *fatal, uint64_t index) {
+  atomic_store_explicit(&fatal->control->fault_timeout, 1, memory_order_relaxed);
+  atomic_store_explicit(&fatal->control->fault_index, index,
                         memory_order_release); /* pairs with note_culprit's acquire */
 }

@@ -1,0 +1,300 @@
+/* faulty.c - a Lua module for tests only: the ways in which a C library kills, blocks or deceives the worker that calls it. */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "ring.h"
+
+/* -- deaths ------------------------------------------------------------------- */
+
+static int l_segfault(lua_State *L) {
+  volatile int *nowhere = (volatile int *)8;
+  lua_pushinteger(L, *nowhere);
+  return 1;
+}
+
+static int l_abort(lua_State *L) {
+  (void)L;
+  abort();
+}
+
+static volatile int always = 1;
+
+static unsigned deeper(unsigned depth) {
+  volatile char page[4096];
+  page[0] = (char)depth;
+  return always ? deeper(depth + 1) + (unsigned)page[0] : 0;
+}
+
+/* A stack overflow that no check of Lua's sees. */
+static int l_overflow(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)deeper(0));
+  return 1;
+}
+
+/* exit(code): without a word to anybody */
+static int l_exit(lua_State *L) {
+  _exit((int)luaL_optinteger(L, 1, 0));
+}
+
+/* kill(pid, signal) -> whether there was such a process; pid 0: this one */
+static int l_kill(lua_State *L) {
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  lua_pushboolean(L, kill(pid == 0 ? getpid() : pid, (int)luaL_checkinteger(L, 2)) == 0);
+  return 1;
+}
+
+/* -- waiting ---------------------------------------------------------------------- */
+
+/* block(seconds): in C, and no signal ends it */
+static int l_block(lua_State *L) {
+  lua_Number seconds = luaL_checknumber(L, 1);
+  struct timespec left = {(time_t)seconds, (long)((seconds - (lua_Number)(time_t)seconds) * 1e9)};
+  while (nanosleep(&left, &left) != 0)
+    continue;
+  return 0;
+}
+
+/* spin(): computes in C for ever, with every signal blocked that can be */
+static int l_spin(lua_State *L) {
+  sigset_t all;
+  (void)L;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  while (always)
+    continue;
+  return 0;
+}
+
+/* -- surroundings ----------------------------------------------------------------- */
+
+/* fork(seconds) -> pid of a child that sleeps so long and then exits */
+static int l_fork(lua_State *L) {
+  unsigned seconds = (unsigned)luaL_checkinteger(L, 1);
+  pid_t pid = fork();
+  if (pid == 0) {
+    sleep(seconds);
+    _exit(0);
+  }
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* fork_on() -> true in the child, which goes on with the task; false in the parent, after the child's end */
+static int l_fork_on(lua_State *L) {
+  pid_t pid = fork();
+  if (pid > 0)
+    waitpid(pid, NULL, 0);
+  lua_pushboolean(L, pid == 0);
+  return 1;
+}
+
+/* wait() -> pid, status of any child; nil: there is none */
+static int l_wait(lua_State *L) {
+  int status = 0;
+  pid_t pid = wait(&status);
+  if (pid < 0)
+    return 0;
+  lua_pushinteger(L, pid);
+  lua_pushinteger(L, status);
+  return 2;
+}
+
+/* close(fd) */
+static int l_close(lua_State *L) {
+  lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
+  return 1;
+}
+
+/* ignore(signal) */
+static int l_ignore(lua_State *L) {
+  signal((int)luaL_checkinteger(L, 1), SIG_IGN);
+  return 0;
+}
+
+/* mask(signal): blocks it in this thread */
+static int l_mask(lua_State *L) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, (int)luaL_checkinteger(L, 1));
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  return 0;
+}
+
+static void *idle_thread(void *nothing) {
+  void *volatile block;
+  while (always) { /* allocates: a fork must not find the allocator locked for ever */
+    block = malloc(100);
+    free(block);
+  }
+  return nothing;
+}
+
+/* threads(n): the host has n more threads from now on */
+static int l_threads(lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  pthread_t thread;
+  for (; n > 0; n--)
+    if (pthread_create(&thread, NULL, idle_thread, NULL) == 0)
+      pthread_detach(thread);
+  return 0;
+}
+
+/* limit(name, n): soft and hard limit of this process */
+static int l_limit(lua_State *L) {
+  static const char *const names[] = {"nofile", "nproc", "as", "core", "fsize", NULL};
+  static const int kinds[] = {RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_AS, RLIMIT_CORE, RLIMIT_FSIZE};
+  int kind = kinds[luaL_checkoption(L, 1, NULL, names)];
+  struct rlimit limit;
+  limit.rlim_cur = limit.rlim_max = (rlim_t)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, setrlimit(kind, &limit) == 0);
+  return 1;
+}
+
+static int l_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+static int l_tid(lua_State *L) {
+  lua_pushinteger(L, syscall(SYS_gettid));
+  return 1;
+}
+
+/* -- nonsense in shared memory ---------------------------------------------------- */
+
+struct span {
+  unsigned char *from, *to;
+};
+
+/* The n-th shared writable piece without a file in this process, from 0. */
+static int shared_span(int n, struct span *span) {
+  char line[512], flags[8], path[256];
+  FILE *maps = fopen("/proc/self/maps", "r");
+  int found = 0;
+  while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
+    unsigned long from, to;
+    *path = '\0';
+    if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255s", &from, &to, flags, path) < 3 ||
+        strcmp(flags, "rw-s") != 0)
+      continue;
+    if (strcmp(path, "/dev/zero") != 0 && *path != '\0')
+      continue;
+    found = n-- == 0;
+    span->from = (unsigned char *)from;
+    span->to = (unsigned char *)to;
+  }
+  if (maps != NULL)
+    fclose(maps);
+  return found;
+}
+
+static int is_ring(const struct ring *ring, const struct span *span) {
+  return ring->size >= 4096 && (ring->size & (ring->size - 1)) == 0 &&
+         ring->size <= (size_t)(span->to - (const unsigned char *)ring);
+}
+
+/* The reply ring of the first worker, which is the second ring in its piece. */
+static struct ring *reply_ring(const struct span *span) {
+  unsigned char *at;
+  int count = 0;
+  for (at = span->from; at + sizeof(struct ring) < span->to; at += RING_LINE)
+    if (is_ring((struct ring *)at, span)) {
+      if (++count == 2)
+        return (struct ring *)at;
+      at += sizeof(struct ring) + ((struct ring *)at)->size - RING_LINE;
+    }
+  return NULL;
+}
+
+static uint64_t random_next(uint64_t *seed) {
+  *seed ^= *seed << 13;
+  *seed ^= *seed >> 7;
+  *seed ^= *seed << 17;
+  return *seed;
+}
+
+struct scribble {
+  int kind;
+  uint64_t seed;
+  struct span span;
+  struct ring *ring;
+};
+
+static void scribble(struct scribble *s) {
+  unsigned char *at;
+  uint64_t i;
+  if (s->kind == 0) {
+    atomic_fetch_add(&s->ring->written, 3 * s->ring->size);
+  } else if (s->kind == 1) {
+    for (i = 0; i < s->ring->size; i++)
+      s->ring->bytes[i] = (unsigned char)random_next(&s->seed);
+    atomic_fetch_add(&s->ring->written, 64 + random_next(&s->seed) % 1024);
+  } else {
+    for (at = s->span.from; at < s->span.to; at += 8)
+      *(_Atomic uint64_t *)(void *)at = random_next(&s->seed) >> random_next(&s->seed) % 64;
+  }
+}
+
+static void *scribble_on(void *scribble_) {
+  struct timespec pause = {0, 50000};
+  for (;;) {
+    scribble(scribble_);
+    nanosleep(&pause, NULL);
+  }
+  return NULL;
+}
+
+/* garbage(kind, seed): from now on "position": the reply ring claims more than it holds; "message": nonsense in it,
+   published; "all": nonsense everywhere in what is shared. Only where the map has one worker. */
+static int l_garbage(lua_State *L) {
+  static const char *const kinds[] = {"position", "message", "all", NULL};
+  static struct scribble s;
+  pthread_t thread;
+  int n;
+  s = (struct scribble){.kind = luaL_checkoption(L, 1, NULL, kinds)};
+  s.seed = (uint64_t)luaL_optinteger(L, 2, 1) * 2654435769u + 1;
+  for (n = 0; s.ring == NULL && shared_span(n, &s.span); n++)
+    s.ring = reply_ring(&s.span);
+  if (s.ring == NULL)
+    return luaL_error(L, "no ring found");
+  scribble(&s);
+  if (pthread_create(&thread, NULL, scribble_on, &s) == 0)
+    pthread_detach(thread);
+  return 0;
+}
+
+/* scarce(yes): scarce.c's counting begins or ends */
+static int l_scarce(lua_State *L) {
+  void (*begin)(int);
+  *(void **)&begin = dlsym(RTLD_DEFAULT, "scarce_begin");
+  if (begin == NULL)
+    return luaL_error(L, "scarce.so is not preloaded");
+  begin(lua_toboolean(L, 1));
+  return 0;
+}
+
+__attribute__((visibility("default"))) int luaopen_faulty(lua_State *L);
+int luaopen_faulty(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow}, {"exit", l_exit},
+      {"kill", l_kill},         {"block", l_block},     {"spin", l_spin},         {"fork", l_fork},
+      {"fork_on", l_fork_on},   {"wait", l_wait},       {"close", l_close},       {"ignore", l_ignore},
+      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},       {"pid", l_pid},
+      {"tid", l_tid},           {"garbage", l_garbage}, {"scarce", l_scarce},     {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
