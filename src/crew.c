@@ -6,7 +6,7 @@
 #include "clock.h"
 
 #define START_NS 60000000  /* from the fork to the first answer, if the first task is short */
-#define BRISK_NS 5000000   /* between two answers of a worker that gets on */
+#define BRISK_NS 20000000  /* between two answers of a worker that gets on */
 #define FRESH_NS 300000000 /* a worker's first moments: others wait for it */
 
 static uint64_t least(uint64_t a, uint64_t b) {

@@ -328,16 +328,18 @@ static int answer(char **argv, int *exit_code) {
   return c.action != RUN;
 }
 
-/* (good) Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.
+/* (good) -> good. Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.
    Before the state closes: the finalizers of a closing state would come too late for what callbacks use. */
 static int end_maps(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, "fast_map.handle") == LUA_TTABLE &&
       lua_getfield(L, -1, "at_exit") == LUA_TFUNCTION) {
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 0);
+    lua_call(L, 1, 1);
+    return 1;
   }
-  return 0;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 /* Runs all, then lets the maps end, while everything is alive. Returns the exit code. */
@@ -352,7 +354,8 @@ static int run_protected(lua_State *L, int argc, char **argv) {
   call_report(L, status);
   lua_pushcfunction(L, end_maps);
   lua_pushboolean(L, good);
-  if (call_report(L, call_run(L, 1, 0)) != LUA_OK) {
+  status = call_report(L, call_run(L, 1, 1));
+  if (status != LUA_OK || !lua_toboolean(L, -1)) {
     good = 0;
     interrupted = interrupted || call_interrupted();
   }

@@ -250,7 +250,7 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
   if (status == STATUS_TYPE || status == STATUS_DEPTH) {
     struct pool_figures figures;
     pool_figures(map->pool, &figures);
-    luaL_error(L, "task %I cannot travel: argument %s", (LUAI_UACINT)figures.added + 1, fault.text);
+    luaL_error(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
   }
   if (status == STATUS_OK)
     status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
@@ -404,6 +404,17 @@ static void give_way(lua_State *L) {
   }
 }
 
+/* [-0, +2, m] The pool's text for people: message and, behind it, the traceback of a crash. */
+static void push_own_words(lua_State *L, const char *text, size_t size) {
+  static const char start[] = "\nstack traceback:";
+  const char *trace = memmem(text, size, start, sizeof start - 1);
+  lua_pushlstring(L, text, trace == NULL ? size : (size_t)(trace - text));
+  if (trace == NULL)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, trace + 1, size - (size_t)(trace + 1 - text));
+}
+
 /* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
 static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   int count, top = lua_gettop(L);
@@ -424,7 +435,7 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   lua_pushinteger(L, d->attempt);
   lua_pushinteger(L, d->pid);
   if (d->own) {
-    lua_pushlstring(L, (const char *)d->bytes, d->size);
+    push_own_words(L, (const char *)d->bytes, d->size);
   } else if (d->size == 0 ||
              codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count) != STATUS_OK) {
     lua_settop(L, top + 5);

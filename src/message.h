@@ -14,8 +14,11 @@
 
 #define MESSAGE_ATTEMPT_MAX 0xffff
 
-/* kind: MESSAGE_TASK to the worker; from the worker an enum verdict */
-enum { MESSAGE_TASK = 0 };
+/* kind: these to the worker; from the worker an enum verdict */
+enum {
+  MESSAGE_TASK = 0,
+  MESSAGE_END = 0x80 /* no bytes, index 0: no task will come any more; leave when the last is done */
+};
 
 struct message {
   unsigned char kind;

@@ -210,8 +210,21 @@ enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
   return status;
 }
 
+/* Nothing is left to send: workers leave by themselves after their last task, which saves waking them for it. A task that
+   may run again would need them. */
+static void retire_all(struct pool *pool) {
+  int i;
+  for (i = 0; i < pool->crew.limit; i++)
+    if (pool->crew.men[i].alive && !pool->crew.men[i].retired) {
+      pool->crew.men[i].retired = 1;
+      pool->transport->ops->retire(pool->transport, i);
+    }
+}
+
 void pool_flush(struct pool *pool) {
   deal(pool);
+  if (pool->ended && pool->queued == 0 && pool->options.retries == 0)
+    retire_all(pool);
   pool->transport->ops->flush(pool->transport);
 }
 
@@ -344,8 +357,7 @@ static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verd
 
 static void describe_loss(const struct loss *loss, char *text, size_t size) {
   if (loss->timed_out)
-    snprintf(text, size, "timed out, and did not yield to the interruption%s%s", *loss->trace ? "\n" : "",
-             loss->trace);
+    snprintf(text, size, "it did not yield to the interruption%s%s", *loss->trace ? "\n" : "", loss->trace);
   else if (loss->garbage)
     snprintf(text, size, "the worker wrote nonsense into its ring and was killed");
   else if (loss->signal != 0)
@@ -398,6 +410,7 @@ static void take_loss(struct pool *pool, const struct event *event) {
   const struct loss *loss = &event->loss;
   uint64_t culprit = culprit_in_hand(pool, event->worker, loss->culprit);
   uint64_t done = pool->window.done;
+  uint64_t in_hand = pool->crew.men[event->worker].in_hand;
   char text[LOSS_TEXT];
   describe_loss(loss, text, sizeof text);
   pool->refused = 0; /* there is room for one again */
@@ -406,7 +419,7 @@ static void take_loss(struct pool *pool, const struct event *event) {
   take_back(pool, event->worker, culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
   if (pool->window.done > done)
     pool->deaths = 0; /* it cost a task: things get on */
-  else if (!loss->timed_out && !pool->crew.men[event->worker].retired)
+  else if (!loss->timed_out && in_hand > 0)
     pool->deaths++;
   crew_lost(&pool->crew, event->worker);
 }

@@ -58,6 +58,7 @@ struct team {
   int sending; /* somebody's reply is */
   int thread_count, idle, blocked, room_waiters;
   int limit;                    /* thread_limit, or less when the system refuses */
+  int ending;                   /* no more tasks will come */
   void (*listen_alone)(void *); /* the only thread listens itself while it waits; NULL: there is a listener */
   void *listen_context;
   int budget; /* threads to add one after the other while tasks are there (after a sample) */
@@ -222,6 +223,11 @@ static enum status receive(struct member *m) {
   struct message message;
   enum status status;
   while ((status = message_receive(&m->team->inbox, &message)) == STATUS_OK) {
+    if (message.kind == MESSAGE_END) {
+      message_done(&m->team->inbox, &message, NULL);
+      m->team->ending = 1;
+      continue;
+    }
     if (accept(m, &message) == STATUS_OK)
       return STATUS_OK;
     refuse(m);
@@ -240,6 +246,15 @@ static void sit_down(struct member *m) {
   atomic_store_explicit(&m->seat->index, m->job.index, memory_order_release);
 }
 
+/* Under the lock. */
+static int in_task(const struct team *team) {
+  const struct member *m;
+  for (m = team->members; m != NULL; m = m->next)
+    if (m->in_task)
+      return 1;
+  return 0;
+}
+
 static void idle_wait(struct team *team) {
   team->idle++;
   if (!arm(team))
@@ -256,6 +271,14 @@ static int spend_budget(struct team *team) {
   return 1;
 }
 
+/* The parent said that nothing more comes, and nobody works any more. */
+static void leave(struct team *team, int replied) {
+  if (replied)
+    ring_parent(team);
+  fflush(NULL);
+  _exit(0);
+}
+
 /* team thread */
 static enum status take(struct port *port, struct job *job) {
   struct member *m = of_port(port);
@@ -268,6 +291,8 @@ static enum status take(struct port *port, struct job *job) {
   if (replied)
     publish(m);
   while (receive(m) == STATUS_AGAIN) {
+    if (team->ending && !in_task(team))
+      leave(team, replied);
     if (replied) /* nobody else would tell the parent */
       ring_parent(team);
     else
@@ -625,11 +650,9 @@ int team_check_deadlines(struct team *team) {
 }
 
 int team_busy(struct team *team) {
-  struct member *m;
-  int busy = 0;
+  int busy;
   pthread_mutex_lock(&team->lock);
-  for (m = team->members; m != NULL; m = m->next)
-    busy |= m->in_task;
+  busy = in_task(team);
   pthread_mutex_unlock(&team->lock);
   return busy;
 }

@@ -54,7 +54,7 @@ struct transport_ops {
   uint64_t (*running)(struct transport *t, int worker, int n);
   /* Kills a worker; EVENT_LOST follows. */
   void (*drop)(struct transport *t, int worker);
-  /* Asks a worker without tasks to flush its output and leave; EVENT_LOST follows. */
+  /* Tells a worker that it gets no more tasks: it does those it has, flushes its output and leaves; EVENT_LOST follows. */
   void (*retire)(struct transport *t, int worker);
   /* Process id, for messages; 0 when there is none. */
   int (*pid)(struct transport *t, int worker);

@@ -19,7 +19,7 @@
 #include "port.h"
 
 #define RING_SIZE_LEAST  ((size_t)4096)
-#define REPLY_MOST      ((size_t)1 << 40) /* bytes; more is nonsense */
+#define REPLY_MOST       ((size_t)1 << 40) /* bytes; more is nonsense */
 #define TURN             64                /* replies taken from one worker before the next one's turn */
 #define NAP_NS           30000 /* instead of a sleep while replies come thick: saves the workers' wake-up calls */
 #define NAP_AFTER        16   /* replies since the last sleep that make a nap worth it */
@@ -34,6 +34,7 @@ struct process {
   int pidfd;     /* readable at the process's death, also when a child of a task holds the bell; -1: none */
   int capacity;  /* as last told */
   int garbage;   /* wrote nonsense */
+  int retired;   /* was told that nothing more comes */
   int sent_some; /* tasks, since it was last looked whether it sleeps */
   int took_some; /* replies, since then */
   struct link link;
@@ -191,6 +192,7 @@ static enum status start(struct transport *t, int worker) {
     bell_arm(&p->link.control->parent_asleep);
   p->life = LIFE_RUNNING;
   p->capacity = 0;
+  p->retired = 0;
   p->garbage = p->sent_some = p->took_some = 0;
   p->sent = 0;
   inbox_release(&p->inbox);
@@ -246,7 +248,8 @@ static void note_culprit(const struct process *p, struct loss *loss) {
 
 static void bury(struct process *p, struct loss *loss) {
   int status;
-  kill_group(p);
+  if (!p->retired) /* one that leaves in order may have left something running on purpose */
+    kill_group(p);
   status = reap(p);
   *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
   if (status != -1 && WIFSIGNALED(status))
@@ -277,8 +280,12 @@ static void drop(struct transport *t, int worker) {
   p->life = LIFE_LEAVING;
 }
 
+/* A full ring can wait no longer than until stop, which hangs up. */
 static void retire(struct transport *t, int worker) {
-  doorbell_leave(self(t)->processes[worker].link.bell);
+  static const struct message end = {.kind = MESSAGE_END};
+  struct process *p = &self(t)->processes[worker];
+  if (p->sent == 0 && message_send(&p->tasks, &end, &p->sent) == STATUS_OK)
+    p->sent_some = p->retired = 1;
 }
 
 /* -- tasks out ---------------------------------------------------------- */
@@ -566,10 +573,10 @@ static void stop(struct transport *t, int gently) {
     struct process *p = &f->processes[i];
     if (p->life == LIFE_NONE)
       continue;
-    if (gently)
-      doorbell_leave(p->link.bell);
-    else
+    if (!gently)
       kill_group(p);
+    else if (!p->retired)
+      doorbell_leave(p->link.bell);
   }
   for (i = 0; i < f->options.worker_count; i++) {
     struct process *p = &f->processes[i];

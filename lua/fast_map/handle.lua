@@ -14,6 +14,7 @@ local methods = {}
 Handle.__index = methods
 
 local active = {}      -- handles not finished, oldest first; keeps them alive when the script drops them
+local failed = {}      -- errors that nobody has been told of: handle -> true
 local serving = false  -- a callback runs
 
 local function deactivate(self)
@@ -84,6 +85,7 @@ local function raise_failure(self)
   local err = self.err
   if err ~= nil then
     self.err = nil
+    failed[self] = nil
     error(err, 0)
   end
 end
@@ -149,22 +151,37 @@ function Handle.__tostring(self)
   return ("fast_map.handle: %s, %d tasks taken, %d results delivered"):format(state, pulled, delivered)
 end
 
--- The script ends: what was promised is still delivered. Runs as a finalizer, so errors are shown, not raised.
+local function show(err)
+  io.stderr:write("fast_map_async: ", tostring(err), "\n")
+end
+
+-- The script ends: what was promised is still delivered, and no error is swallowed. May run as a finalizer, so errors are
+-- shown, not raised. Returns whether all went well.
 local function drain()
+  local good = true
   while active[1] do
     local self = active[1]
     local ok, err = pcall(methods.join, self)
     if not ok then
-      io.stderr:write("fast_map_async: ", tostring(err), "\n")
+      good = false
+      show(err)
       if self.state == "running" then finish(self, "failed") end
     end
   end
+  for self in pairs(failed) do
+    good = false
+    show(self.err)
+  end
+  failed = {}
+  return good
 end
 
---- All unfinished maps' callbacks are run (true), or the maps cancelled (false): for a host that ends.
+--- All unfinished maps' callbacks are run (true), or the maps cancelled (false): for a host that ends. Returns false when a
+--- map failed and the script was never told.
 function M.at_exit(deliver)
   if deliver then return drain() end
   while active[1] do finish(active[1], "cancelled") end
+  return true
 end
 
 function M.maps()
@@ -190,6 +207,7 @@ function M.new()
   local self = { state = "running" }
   local function raise(err)
     self.err = err
+    failed[self] = true
     finish(self, "failed")
   end
   return raise, function(map, options)

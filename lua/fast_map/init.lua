@@ -128,7 +128,7 @@ end
 ---@return nil
 ---@return any closing ends the map when the loop is left
 function M.fast_map(f, tasks, opts)
-  return iterate("fast_map", f, tasks, opts, 2)
+  return iterate("fast_map", f, tasks, opts, 1) -- a tail call: there is no frame of this function
 end
 
 --- Collects the results.
@@ -172,4 +172,4 @@ function M.sleep(seconds)
   while left do left = core.sleep(left) end
 end
 
-return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 2) end })
+return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 1) end })

@@ -6,26 +6,17 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 
+#include "check.h"
 #include "codec.h"
 #include "snapshot.h"
 
 #define THREADS 4
 #define TASKS   3 /* a thread */
-
-static int test_count, fail_count;
-
-static void check(int ok, const char *title, const char *detail) {
-  printf("%sok %d - %s\n", ok ? "" : "not ", ++test_count, title);
-  if (!ok) {
-    printf("# %s\n", detail);
-    fail_count++;
-  }
-  fflush(stdout);
-}
+#define TEXT    2000
 
 /* A port that hands out `left` tasks with the index as the only argument, and keeps the last answer as text. */
 struct feed {
@@ -34,7 +25,7 @@ struct feed {
   int left;
   struct buffer bytes;
   enum verdict verdict; /* the worst */
-  char text[2000];
+  char text[TEXT];
 };
 
 static enum status take(struct port *port, struct job *job) {
@@ -57,9 +48,9 @@ static void reply(struct port *port, const struct job *job, enum verdict verdict
   if (verdict > f->verdict || f->text[0] == '\0') {
     f->verdict = verdict;
     if (codec_decode(L, bytes->bytes, bytes->size, NULL, &count) == STATUS_OK && count > 0)
-      snprintf(f->text, sizeof f->text, "%s", luaL_tolstring(L, 1, NULL));
+      snprintf(f->text, TEXT, "%s", luaL_tolstring(L, 1, NULL));
     else
-      snprintf(f->text, sizeof f->text, "(no value)");
+      snprintf(f->text, TEXT, "(no value)");
   }
   lua_close(L);
 }
@@ -89,7 +80,7 @@ static void *run_thread(void *data) {
 }
 
 /* Runs the function that the chunk returns in `threads` threads. Fills text with the answer of the first that differs. */
-static enum verdict run_script(const char *chunk, int threads, const char *expected, char text[2000]) {
+static enum verdict run_script(const char *chunk, int threads, const char *expected, char text[TEXT]) {
   lua_State *L = luaL_newstate();
   struct run *runs = calloc((size_t)threads, sizeof *runs);
   pthread_t *ids = calloc((size_t)threads, sizeof *ids);
@@ -97,7 +88,7 @@ static enum verdict run_script(const char *chunk, int threads, const char *expec
   enum verdict verdict = VERDICT_DONE;
   luaL_openlibs(L);
   if (luaL_loadbuffer(L, chunk, strlen(chunk), "=script") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
-    snprintf(text, 2000, "%s", lua_tostring(L, -1));
+    snprintf(text, TEXT, "%s", lua_tostring(L, -1));
     return VERDICT_FATAL;
   }
   snapshot_take(L, -1, &snapshot);
@@ -111,11 +102,11 @@ static enum verdict run_script(const char *chunk, int threads, const char *expec
   }
   for (int i = 0; i < threads; i++)
     pthread_join(ids[i], NULL);
-  snprintf(text, 2000, "%s", runs[0].feed.text);
+  snprintf(text, TEXT, "%s", runs[0].feed.text);
   verdict = runs[0].feed.verdict;
   for (int i = 0; i < threads; i++) {
     if (strcmp(runs[i].feed.text, expected) != 0) {
-      snprintf(text, 2000, "%s", runs[i].feed.text);
+      snprintf(text, TEXT, "%s", runs[i].feed.text);
       verdict = runs[i].feed.verdict;
     }
     buffer_release(&runs[i].feed.bytes);
@@ -127,17 +118,21 @@ static enum verdict run_script(const char *chunk, int threads, const char *expec
 }
 
 static void answers(const char *title, const char *chunk, const char *expected) {
-  char text[2000], detail[5000];
+  char text[TEXT];
   enum verdict verdict = run_script(chunk, THREADS, expected, text);
-  snprintf(detail, sizeof detail, "verdict %d, answer %s, expected %s", verdict, text, expected);
-  check(verdict == VERDICT_DONE && strcmp(text, expected) == 0, title, detail);
+  int ok = verdict == VERDICT_DONE && strcmp(text, expected) == 0;
+  if (!ok)
+    printf("# verdict %d, answer %s, expected %s\n", verdict, text, expected);
+  check(ok, title);
 }
 
 static void fails(const char *title, const char *chunk, enum verdict expected, const char *part) {
-  char text[2000], detail[5000];
+  char text[TEXT];
   enum verdict verdict = run_script(chunk, THREADS, "", text);
-  snprintf(detail, sizeof detail, "verdict %d, answer %s, expected %s", verdict, text, part);
-  check(verdict == expected && strstr(text, part) != NULL, title, detail);
+  int ok = verdict == expected && strstr(text, part) != NULL;
+  if (!ok)
+    printf("# verdict %d, answer %s, expected %s\n", verdict, text, part);
+  check(ok, title);
 }
 
 static void test_upvalues(void) {
@@ -302,6 +297,239 @@ static void test_errors(void) {
         "stack overflow");
 }
 
+/* ------------------------------------------------------------------ many threads */
+
+static void test_many(void) {
+  static const char chunk[] =
+      "numbers = {} for i = 1, 200 do numbers[i] = {n = i, name = 'number ' .. i} end "
+      "for i = 1, 100 do _G['global' .. i] = {value = i} end "
+      "package.preload.counted = function() return {count = 0} end require 'counted' "
+      "local Class = {} Class.__index = Class function Class:value() return self.v end "
+      "function string.double(s) return s .. s end "
+      "return function(x) "
+      "  local sum = 0 for _, e in ipairs(numbers) do sum = sum + e.n + #e.name end "
+      "  for i = 1, 100 do sum = sum + _G['global' .. i].value end "
+      "  local counted = require 'counted' counted.count = counted.count + 1 "
+      "  local o = setmetatable({v = x}, Class) "
+      "  io.stdout:write('') math.random() "
+      "  local count = 0 for _ in pairs(_G) do count = count + 1 end "
+      "  return sum .. ('a'):double() .. o:value() .. tostring(count > 100) .. tostring(undefined) end";
+  char text[TEXT];
+  int threads = 64;
+  enum verdict verdict = run_script(chunk, threads, "27042aa7truenil", text);
+  printf("# %s\n", text);
+  check(verdict == VERDICT_DONE && strcmp(text, "27042aa7truenil") == 0,
+        "64 threads read the frozen state at once");
+}
+
+/* ------------------------------------------------------------------ references in both directions */
+
+/* Encodes `count` values from the stack index first on. */
+static struct buffer encoded(lua_State *L, int first, int count, struct codec_link *link) {
+  struct buffer b = {0};
+  if (codec_encode(L, first, count, &b, link, NULL) != STATUS_OK)
+    check_bail("cannot encode");
+  return b;
+}
+
+/* A port with one job, which keeps the answer. */
+struct errand {
+  struct port port;
+  struct buffer arguments, results;
+  enum verdict verdict;
+  int taken;
+};
+
+static enum status take_one(struct port *port, struct job *job) {
+  struct errand *e = (struct errand *)port;
+  if (e->taken++ > 0)
+    return STATUS_CLOSED;
+  *job = (struct job){.index = 1, .attempt = 1, .bytes = e->arguments.bytes, .size = e->arguments.size};
+  return STATUS_OK;
+}
+
+static void keep_reply(struct port *port, const struct job *job, enum verdict verdict,
+                       const struct buffer *bytes) {
+  struct errand *e = (struct errand *)port;
+  (void)job;
+  e->verdict = verdict;
+  e->results.size = 0;
+  buffer_append(&e->results, bytes->bytes, bytes->size);
+}
+
+struct errand_run {
+  struct errand *errand;
+  struct snapshot *snapshot;
+  struct state_options options;
+  enum status status;
+};
+
+static void *run_errand_thread(void *data) {
+  struct errand_run *r = data;
+  struct state *state;
+  if (state_open(&state, r->snapshot, &r->options) == STATUS_OK)
+    r->status = state_serve(state, &r->errand->port);
+  state_close(&state);
+  return NULL;
+}
+
+/* The chunk returns f, an argument, and a function that gets f's results and says whether they are right. */
+static void comes_back(const char *title, const char *chunk) {
+  lua_State *L = luaL_newstate();
+  struct errand e = {.port = {take_one, keep_reply}};
+  struct errand_run run = {.errand = &e, .options = {.seed = 1}};
+  pthread_t thread;
+  int count = 0, ok = 0;
+  luaL_openlibs(L);
+  if (luaL_loadbuffer(L, chunk, strlen(chunk), "=script") != LUA_OK || lua_pcall(L, 0, 3, 0) != LUA_OK)
+    check_bail("%s", lua_tostring(L, -1));
+  snapshot_take(L, 1, &run.snapshot);
+  e.arguments = encoded(L, 2, 1, snapshot_link(run.snapshot));
+  snapshot_forked(run.snapshot);
+  snapshot_freeze(run.snapshot);
+  pthread_create(&thread, NULL, run_errand_thread, &run);
+  pthread_join(thread, NULL);
+  lua_gc(L, LUA_GCRESTART);
+  lua_pushvalue(L, 3);
+  if (codec_decode(L, e.results.bytes, e.results.size, snapshot_link(run.snapshot), &count) == STATUS_OK)
+    ok = e.verdict == VERDICT_DONE && lua_pcall(L, count, 1, 0) == LUA_OK && lua_toboolean(L, -1);
+  if (!ok)
+    printf("# verdict %d: %s\n", e.verdict, luaL_tolstring(L, -1, NULL));
+  check(ok, title);
+  buffer_release(&e.arguments);
+  buffer_release(&e.results);
+  lua_close(L);
+}
+
+static void test_references(void) {
+  comes_back(
+      "an object's metatable is the script's in the task and back in the script",
+      "Point = {} Point.__index = Point function Point:get() return self.x end "
+      "return function(p) return setmetatable({x = p:get() + 1}, Point), getmetatable(p) == Point end, "
+      "setmetatable({x = 4}, Point), function(p, same) return getmetatable(p) == Point and p:get() == 5 and "
+      "same end");
+  comes_back("so is a metatable that only the argument leads to",
+             "local Point = {} Point.__index = Point "
+             "return function(p) return setmetatable({x = p.x + 1}, getmetatable(p)) end, "
+             "setmetatable({x = 4}, Point), function(p) return getmetatable(p) == Point and p.x == 5 end");
+  comes_back(
+      "a metatable behind an upvalue, an array and a metatable is found again",
+      "local classes = {{}, setmetatable({}, {__index = {deep = {name = 'deep'}}})} "
+      "return function() return setmetatable({}, classes[2].deep), setmetatable({}, classes[1]) end, 0, "
+      "function(a, b) return getmetatable(a) == classes[2].deep and getmetatable(b) == classes[1] end");
+  comes_back("functions of the script and of Lua come back as themselves",
+             "local function mine() end return function(g) return mine, print, math.random, io.stdout, "
+             "string.format, g end, mine, "
+             "function(a, b, c, d, e, g) return a == mine and b == print and c == math.random and d == "
+             "io.stdout and "
+             "e == string.format and g == mine end");
+  comes_back("a function made in a task comes back with the script's own tables",
+             "counter = {n = 0} local k = {} "
+             "return function(x) return function(y) return x + y, print end end, 5, "
+             "function(f) local r, p = f(6) return r == 11 and p == print end");
+  comes_back("a metatable made in a task comes back by value",
+             "return function() return setmetatable({}, {__index = {a = 1}}) end, 0, function(o) return o.a "
+             "== 1 end");
+}
+
+/* ------------------------------------------------------------------ interruption and memory */
+
+static struct state *interrupted;
+
+static void on_alarm(int number) {
+  (void)number;
+  if (interrupted != NULL)
+    state_interrupt(interrupted);
+}
+
+/* Runs f once on this thread; the message, as text. */
+static enum verdict run_here(const char *chunk, const struct state_options *options, int interrupt,
+                             enum status *status, char text[TEXT]) {
+  struct itimerval soon = {.it_value = {0, 30000}};
+  lua_State *L = luaL_newstate();
+  struct errand e = {.port = {take_one, keep_reply}};
+  struct snapshot *snapshot;
+  struct state *state;
+  int count;
+  luaL_openlibs(L);
+  if (luaL_loadbuffer(L, chunk, strlen(chunk), "=script") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK)
+    check_bail("%s", lua_tostring(L, -1));
+  snapshot_take(L, 1, &snapshot);
+  e.arguments = encoded(L, 1, 0, NULL);
+  snapshot_freeze(snapshot);
+  *status = state_open(&state, snapshot, options);
+  if (*status == STATUS_OK) {
+    interrupted = state;
+    if (interrupt)
+      setitimer(ITIMER_REAL, &soon, NULL);
+    *status = state_serve(state, &e.port);
+    interrupted = NULL;
+  }
+  state_close(&state);
+  text[0] = '\0';
+  if (codec_decode(L, e.results.bytes, e.results.size, NULL, &count) == STATUS_OK && count > 0)
+    snprintf(text, TEXT, "%s", luaL_tolstring(L, -count, NULL));
+  buffer_release(&e.arguments);
+  buffer_release(&e.results);
+  lua_close(L);
+  return e.verdict;
+}
+
+static void times_out(const char *title, const char *chunk, const char *expected) {
+  static const struct state_options options = {.seed = 1};
+  char text[TEXT];
+  enum status status;
+  enum verdict verdict = run_here(chunk, &options, 1, &status, text);
+  int ok = verdict == VERDICT_TIMEOUT && strcmp(text, expected) == 0;
+  if (!ok)
+    printf("# verdict %d, %s\n", verdict, text);
+  check(ok, title);
+}
+
+static void test_interruption(void) {
+  signal(SIGALRM, on_alarm);
+  times_out("an endless loop is interrupted at its line", "return function()\nwhile true do end end",
+            "script:2: timed out");
+  times_out("so is one in a coroutine",
+            "return function() local co = coroutine.create(function()\nwhile true do end end) "
+            "coroutine.resume(co) return 1 end",
+            "script:2: timed out");
+  times_out("so is one in a coroutine of a coroutine",
+            "return function() for _ in coroutine.wrap(function() coroutine.wrap(function()\nwhile true do "
+            "end end)() end) do end end",
+            "script:2: timed out");
+  times_out("so is one that catches errors once",
+            "return function() pcall(function() while true do end end)\nwhile true do end end",
+            "script:2: timed out");
+}
+
+static void test_memory(void) {
+  struct state_options options = {.seed = 1, .memory_limit = 1 << 20};
+  static const char hungry[] =
+      "return function() local t = {} for i = 1, 1e8 do t[i] = {i} end return #t end";
+  static const char modest[] =
+      "local t = {} for i = 1, 50 do t[i] = setmetatable({i, tostring(i)}, {__index = t}) end big = t "
+      "return function() local n = 0 for k, v in pairs(t) do n = n + v[1] + #v[2] end return n + #big + "
+      "math.floor(2.5) "
+      "+ #require('string').rep('x', 10) end";
+  char text[TEXT];
+  enum status status;
+  enum verdict verdict = run_here(hungry, &options, 0, &status, text);
+  int done = 0;
+  check(verdict == VERDICT_MEMORY && status == STATUS_NOMEM &&
+            strcmp(text, "not enough memory (memory_limit is 1048576 bytes)") == 0,
+        "a task beyond the memory limit fails with a clear message, and its state is given up");
+  for (options.memory_limit = 4096; options.memory_limit < 120000; options.memory_limit += 64) {
+    verdict = run_here(modest, &options, 0, &status, text);
+    if (verdict == VERDICT_DONE)
+      done++;
+    else if (verdict != VERDICT_MEMORY || done > 0)
+      check_bail("limit %zu: verdict %d, %s", options.memory_limit, verdict, text);
+  }
+  check(done > 10 && strcmp(text, "1428") == 0,
+        "whatever allocation is the one that fails, the task says so");
+}
+
 int main(void) {
   test_upvalues();
   test_globals();
@@ -309,6 +537,9 @@ int main(void) {
   test_objects();
   test_placeholders();
   test_errors();
-  printf("1..%d\n", test_count);
-  return fail_count != 0;
+  test_many();
+  test_references();
+  test_interruption();
+  test_memory();
+  return check_end();
 }

@@ -62,6 +62,8 @@ static void write_junk(struct echo *e) {
 }
 
 static void obey(struct echo *e, struct message *m) {
+  if (m->kind == MESSAGE_END)
+    _exit(0);
   switch (m->size > 0 ? m->bytes[0] : ECHO) {
   case DIE:
     kill(getpid(), SIGKILL);

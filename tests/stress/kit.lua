@@ -68,17 +68,22 @@ end
 local prelude = own_path:gsub("\\\n", "\\n"):gsub("\n", " ") ..
   'fast_map = require "fast_map" faulty = require "faulty" fast_map_async = fast_map.fast_map_async io.stdout:setvbuf "line"\n'
 
---- Starts a script in the background. o: host, before (shell text), environment, seconds. Returns a table: name of the
---- files made, mark, pid.
+--- Starts a script in the background. o: host, before (shell commands), environment, seconds, from and to (redirections).
+--- Returns a table: name of the files made, mark.
 function M.start(text, o)
   o = o or {}
   count = count + 1
-  local run = { name = os.tmpname(), mark = ("%d-%d-%s"):format(M.faulty.pid(), count, tostring(run):gsub("%W", "")) }
-  M.write(run.name, prelude .. text)
-  local command = ("%s FAST_MAP_MARK=%s %s exec timeout --foreground -k 1 %s %s %s"):format(o.before or "", run.mark,
-    o.environment or "", o.seconds or 30, o.host or M.host, run.name)
-  os.execute(("(%s) %s; echo $? >%s.code) &"):format("(" .. command .. ")",
-    o.to or ("<%s >%s.out 2>&1"):format(o.from or "/dev/null", run.name), run.name))
+  local name = os.tmpname()
+  local run = { name = name, mark = ("%d-%d-%d"):format(M.faulty.pid(), count, math.random(0)) }
+  M.write(name, prelude .. text)
+  M.write(name .. ".sh", ([[
+    FAST_MAP_MARK=%s; export FAST_MAP_MARK
+    (%s
+    %s exec timeout --foreground -k 1 %s %s %s) %s %s
+    echo $? >%s.code
+  ]]):format(run.mark, o.before or "", o.environment or "", o.seconds or 30, o.host or M.host, name,
+    o.from or "</dev/null", o.to or (">%s.out 2>&1"):format(name), name))
+  os.execute(("sh %s.sh &"):format(name))
   return run
 end
 
@@ -93,12 +98,10 @@ end
 
 --- Waits for its end; returns output, exit code (124: it was too slow), whether all its processes are gone.
 function M.finish(run)
-  local code = M.await(function() return tonumber(M.read(run.name .. ".code")) end, 60)
+  local code = M.await(function() return tonumber((M.read(run.name .. ".code"))) end, 60)
   local output = M.output(run)
   local gone = M.all_gone(run.mark)
-  os.remove(run.name)
-  os.remove(run.name .. ".out")
-  os.remove(run.name .. ".code")
+  for _, ending in ipairs { "", ".sh", ".out", ".code" } do os.remove(run.name .. ending) end
   return output, code, gone
 end
 
