@@ -48,7 +48,7 @@ local function compute(n)
 end
 
 local work = {}
-for i = 1, 24 do work[i] = 3000000 end
+for i = 1, 24 do work[i] = 1000000 end
 local alone = seconds(function() for i = 1, #work do compute(work[i]) end end)
 local mapped = seconds(function() fast_map.map(compute, work) end)
 print(("plain loop %.2f s, fast_map %.2f s on %d CPUs"):format(alone, mapped, fast_map.cpus()))

@@ -5,6 +5,8 @@
 
 #include "globals.h"
 #include "library.h"
+#include "place.h"
+#include "placeholder.h"
 
 static struct copying *top_of(struct import *I) {
   return &I->copying[I->copying_count - 1];
@@ -36,19 +38,6 @@ static void set_metatable(lua_State *L, int object) {
   lua_settop(L, meta - 1);
 }
 
-/* The place of the field whose key is on the view at index key. */
-static struct place field_of(lua_State *V, uint32_t parent, int key) {
-  struct place place = {.parent = parent, .step = STEP_OTHER};
-  if (lua_type(V, key) == LUA_TSTRING) {
-    place.step = STEP_FIELD;
-    place.name = lua_tostring(V, key);
-  } else if (lua_isinteger(V, key)) {
-    place.step = STEP_INDEX;
-    place.number = lua_tointeger(V, key);
-  }
-  return place;
-}
-
 /* ------------------------------------------------------------------ tables */
 
 /* The copy is on L's top. */
@@ -56,25 +45,27 @@ static void copy_meta(struct copy *c, struct copying *o) {
   o->stage = STAGE_FIRST;
   if (lua_getmetatable(c->view, o->object)) {
     int copy = lua_gettop(c->L);
+    lua_pushvalue(c->view, FROZEN_MODE);
+    o->weak = lua_rawget(c->view, -2) != LUA_TNIL;
+    lua_pop(c->view, 1);
     copy_value(c, &(struct place){.parent = o->entry, .step = STEP_META});
     set_metatable(c->L, copy);
   }
 }
 
-/* [-0, +0, m] View: key, value -> key (and what is to be filled). Sets the field in the table on L's top. */
-static void copy_field(struct copy *c, uint32_t entry, int key) {
+/* [-0, +0, m] View: key, value -> key (and what is to be filled). Sets the field in the table on L's top. A weak table may
+   lose a field at any time: it does when the value cannot travel, so that caches work. */
+static void copy_field(struct copy *c, uint32_t entry, int key, int weak) {
   lua_State *V = c->view;
-  struct place place = field_of(V, entry, key);
-  if (lua_type(V, key) < LUA_TTABLE) { /* (strings and less) the key is complete at once */
-    lua_pushvalue(V, key);
-    copy_value(c, &place);
-    copy_value(c, &place);
-  } else {
-    copy_value(c, &place);
-    lua_pushvalue(V, key);
-    copy_value(c, &(struct place){.parent = entry, .step = STEP_KEY});
-    lua_insert(c->L, -2);
+  struct place place = place_of_field(V, entry, key);
+  copy_value(c, &place);
+  if (weak && placeholder_is(c->L, -1)) {
+    lua_pop(c->L, 1);
+    return;
   }
+  lua_pushvalue(V, key);
+  copy_value(c, &(struct place){.parent = entry, .step = STEP_KEY});
+  lua_insert(c->L, -2);
   lua_rawset(c->L, -3);
 }
 
@@ -91,7 +82,7 @@ static void fill_table(struct copy *c) {
       lua_pushnil(c->view);
     top_of(I)->stage = STAGE_FIELDS;
     while (I->copying_count == depth && lua_next(c->view, object))
-      copy_field(c, entry, object + 1);
+      copy_field(c, entry, object + 1, top_of(I)->weak);
     if (I->copying_count == depth && lua_gettop(c->view) == object)
       done(c);
   }
@@ -165,35 +156,56 @@ static void pair_upvalues(struct copy *c, uint32_t function) {
   }
 }
 
-/* View: key, value -> key. The copy is on L's top. */
+/* [-0, +0, m] View: key, value. Pushes on L what the library's table on its top has under that key. */
+static void push_own(struct copy *c, const struct place *place) {
+  if (place->step == STEP_FIELD)
+    lua_pushstring(c->L, place->name);
+  else if (place->step == STEP_INDEX)
+    lua_pushinteger(c->L, place->number);
+  else
+    place_push_key(c->L, place);
+  lua_rawget(c->L, -2);
+}
+
+/* First pass, for the second may already meet what the functions have in common: notes what the library made anew. */
+static void pair_fields(struct copy *c, uint32_t entry, int object) {
+  lua_State *L = c->L, *V = c->view;
+  for (lua_pushnil(V); lua_next(V, object); lua_pop(V, 1)) {
+    struct place place = place_of_field(V, entry, object + 1);
+    if (place.step == STEP_OTHER || addresses_get(&c->import->known, lua_topointer(V, -1)) != 0)
+      continue;
+    push_own(c, &place);
+    if (keeps(V, L)) {
+      uint32_t kept = copy_note(c, &place);
+      if (lua_iscfunction(V, -1))
+        pair_upvalues(c, kept);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+/* Second pass. View: key, value -> key. The copy is on L's top. */
 static void overlay_field(struct copy *c, uint32_t entry, int key) {
   struct import *I = c->import;
   lua_State *L = c->L, *V = c->view;
-  struct place place = field_of(V, entry, key);
-  int fresh;
+  struct place place = place_of_field(V, entry, key);
+  const void *value = lua_topointer(V, -1);
   top_of(I)->n++;
   if (place.step == STEP_OTHER) {
-    copy_field(c, entry, key);
+    copy_field(c, entry, key, 0);
     return;
   }
-  lua_pushvalue(V, key);
-  copy_value(c, &place);
-  lua_pushvalue(L, -1);
-  lua_rawget(L, -3);
-  fresh = addresses_get(&I->known, lua_topointer(V, -1)) == 0;
-  if (fresh && keeps(V, L)) {
-    uint32_t kept = copy_note(c, &place);
-    if (lua_iscfunction(V, -1))
-      pair_upvalues(c, kept);
-    lua_pop(L, 2);
+  push_own(c, &place);
+  if (keeps(V, L)) {
+    lua_pop(L, 1);
     lua_pop(V, 1);
-  } else if (fresh && lua_istable(V, -1) && lua_istable(L, -1) && !globals_special(I, lua_topointer(V, -1))) {
+  } else if (lua_istable(V, -1) && lua_istable(L, -1) && addresses_get(&I->known, value) == 0 &&
+             !globals_special(I, value)) {
     copy_overlay(c, &place);
-    lua_pop(L, 2);
+    lua_pop(L, 1);
   } else {
     lua_pop(L, 1);
-    copy_value(c, &place);
-    lua_rawset(L, -3);
+    copy_field(c, entry, key, 0);
   }
 }
 
@@ -249,8 +261,10 @@ static void fill_overlay(struct copy *c) {
   if (o->stage == STAGE_META)
     overlay_meta(c, o);
   if (I->copying_count == depth) {
-    if (top_of(I)->stage == STAGE_FIRST)
+    if (top_of(I)->stage == STAGE_FIRST) {
+      pair_fields(c, entry, object);
       lua_pushnil(c->view);
+    }
     top_of(I)->stage = STAGE_FIELDS;
     while (I->copying_count == depth && lua_next(c->view, object))
       overlay_field(c, entry, object + 1);

@@ -22,6 +22,7 @@ struct copying {
   uint32_t entry;
   enum copying_kind kind;
   enum copying_stage stage; /* tables */
+  int weak;                 /* tables */
   int object;               /* the original's place on the view */
   int n;                    /* functions: the next upvalue; overlays: 1 + fields of the original so
             far */

@@ -109,10 +109,17 @@ static int l_serve(lua_State *L) {
   return 0;
 }
 
+/* notice(): as if a map's bell had rung just now */
+static int l_notice(lua_State *L) {
+  (void)L;
+  raise(NOTICE_SIGNAL);
+  return 0;
+}
+
 int luaopen_fast_map_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"sleep", l_sleep},   {"now", l_now},       {"cpus", l_cpus},
-                                       {"encode", l_encode}, {"decode", l_decode}, {"serve", l_serve},
-                                       {"pid", l_pid},       {"depth", l_depth},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"sleep", l_sleep}, {"now", l_now},       {"cpus", l_cpus}, {"encode", l_encode}, {"decode", l_decode},
+      {"serve", l_serve}, {"notice", l_notice}, {"pid", l_pid},   {"depth", l_depth},   {NULL, NULL}};
   luaL_newlib(L, functions);
   map_register(L);
   lua_pushliteral(L, PACKAGE_VERSION);

@@ -1,6 +1,6 @@
 #include "config.h"
 #include "codec.h"
-#include "fault.h"
+#include "path.h"
 #include "wire.h"
 #include "written.h"
 

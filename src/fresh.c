@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "modules.h"
+#include "place.h"
 
 #define STEP_LIMIT 32
 
@@ -94,6 +95,8 @@ static int go(lua_State *L, const struct place *p) {
     found = lua_rawget(L, object) != LUA_TNIL;
   } else if (p->step == STEP_INDEX && lua_istable(L, object)) {
     found = lua_rawgeti(L, object, p->number) != LUA_TNIL;
+  } else if (lua_istable(L, object) && place_push_key(L, p)) {
+    found = lua_rawget(L, object) != LUA_TNIL;
   } else if (p->step == STEP_META) {
     found = lua_getmetatable(L, object);
   } else if (p->step == STEP_UPVALUE && lua_isfunction(L, object)) {

@@ -29,9 +29,9 @@ enum frozen_slot {
   FROZEN_LOADED,      /* package.loaded */
   FROZEN_PRELOAD,     /* package.preload, or an empty table */
   FROZEN_STRING_META, /* the metatable of strings, or nil */
-  FROZEN_GC,          /* "__gc" */
   FROZEN_NAME,        /* "__name" */
-  FROZEN_SLOT_COUNT = FROZEN_NAME
+  FROZEN_MODE,        /* "__mode" */
+  FROZEN_SLOT_COUNT = FROZEN_MODE
 };
 
 /* Tables that are not copied like others; by address. NULL where the script's state has none. */

@@ -26,11 +26,13 @@ enum step {
   STEP_ORIGIN,   /* number */
   STEP_FIELD,    /* name; this and the following need a parent */
   STEP_INDEX,    /* number */
+  STEP_FLOAT,    /* number: its bits */
+  STEP_BOOLEAN,  /* number: 0 or 1 */
   STEP_META,
   STEP_UPVALUE,   /* number */
   STEP_USERVALUE, /* number */
   STEP_KEY,       /* the object is a key: nobody can follow it, like the next */
-  STEP_OTHER      /* under a key that is no string and no integer */
+  STEP_OTHER      /* under a key that is a C function or a pointer */
 };
 
 struct place {

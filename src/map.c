@@ -392,6 +392,7 @@ static int do_nothing(lua_State *L) {
 /* [-0, +0, e] A signal handler ran: lets the hook that it may have set act (Ctrl-C, callbacks). */
 static void give_way(lua_State *L) {
   lua_State *main;
+  notice_serve(L);
   lua_pushcfunction(L, do_nothing);
   lua_call(L, 0, 0); /* a call is an event for hooks */
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -621,7 +622,8 @@ static int l_fd(lua_State *L) {
   return 1;
 }
 
-/* wait(seconds, map...): sleeps until one of the maps may have something, or so long; not when one has already */
+/* wait(seconds, map...): sleeps until one of the maps may have something, or so long; not when one has already, or is
+   closed: a hook may have served it since the caller looked */
 static int l_wait(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
   struct pollfd polls[BELLS_MOST];
@@ -630,7 +632,7 @@ static int l_wait(lua_State *L) {
     struct map *map = luaL_checkudata(L, i, MAP);
     int n;
     if (map->pool == NULL)
-      continue;
+      return 0;
     if (transport_fork_arm(pool_transport(map->pool)))
       return 0;
     n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);

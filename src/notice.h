@@ -16,6 +16,9 @@
    thread's signals are for this state. A handler that was there before is called too. */
 void notice_install(lua_State *L);
 
+/* [-0, +0, e] While the script waits in C: serves at once what the hook would serve later. */
+void notice_serve(lua_State *L);
+
 /* [-0, +0, -] True when the state's main thread has a one-shot hook that is not ours: lua's own for Ctrl-C. */
 int notice_foreign_hook(lua_State *main);
 

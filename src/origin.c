@@ -9,6 +9,7 @@
 #include "files.h"
 #include "library.h"
 #include "modules.h"
+#include "place.h"
 
 enum kind { KIND_LIBRARY = 1, KIND_ADDRESS, KIND_FILE, KIND_PLACE };
 
@@ -46,7 +47,8 @@ static int has_name(enum step step) {
 }
 
 static int has_number(enum step step) {
-  return step == STEP_ORIGIN || step == STEP_INDEX || step == STEP_UPVALUE;
+  return step == STEP_ORIGIN || step == STEP_INDEX || step == STEP_FLOAT || step == STEP_BOOLEAN ||
+         step == STEP_UPVALUE;
 }
 
 static enum status append_step(struct buffer *b, const struct place *p) {
@@ -167,6 +169,8 @@ static int follow_unnamed(lua_State *V, const struct place *p) {
       return 0;
   } else if (p->step == STEP_INDEX && lua_istable(V, object)) {
     push_index(V, object, p->number);
+  } else if (lua_istable(V, object) && place_push_key(V, p)) {
+    lua_rawget(V, object);
   } else {
     return 0;
   }
@@ -217,12 +221,11 @@ static void meet_fields(lua_State *L, struct origin *o, int anchors, uint32_t no
   if (lua_getmetatable(L, table))
     meet(L, o, anchors, (struct place){.parent = node, .step = STEP_META}, 0);
   for (lua_pushnil(L); o->fields < FIELD_LIMIT && lua_next(L, table); o->fields++) {
-    if (lua_type(L, -2) == LUA_TSTRING && strlen(lua_tostring(L, -2)) == lua_rawlen(L, -2))
-      meet(L, o, anchors,
-           (struct place){.parent = root != 0 ? 0 : node, .step = root != 0 ? root : STEP_FIELD}, table + 1);
-    else if (lua_isinteger(L, -2) && root == 0)
-      meet(L, o, anchors, (struct place){.parent = node, .step = STEP_INDEX, .number = lua_tointeger(L, -2)},
-           0);
+    struct place place = place_of_field(L, node, table + 1);
+    if (place.step == STEP_FIELD && strlen(place.name) == lua_rawlen(L, -2))
+      meet(L, o, anchors, root != 0 ? (struct place){.step = root} : place, table + 1);
+    else if (place.step != STEP_FIELD && place.step != STEP_OTHER && root == 0)
+      meet(L, o, anchors, place, 0);
     else
       lua_pop(L, 1);
   }

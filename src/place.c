@@ -5,6 +5,44 @@
 #include <stdio.h>
 #include <string.h>
 
+struct place place_of_field(lua_State *V, uint32_t parent, int key) {
+  struct place place = {.parent = parent, .step = STEP_OTHER};
+  lua_Number number;
+  switch (lua_type(V, key)) {
+  case LUA_TSTRING:
+    place.step = STEP_FIELD;
+    place.name = lua_tostring(V, key);
+    break;
+  case LUA_TBOOLEAN:
+    place.step = STEP_BOOLEAN;
+    place.number = lua_toboolean(V, key);
+    break;
+  case LUA_TNUMBER:
+    place.step = lua_isinteger(V, key) ? STEP_INDEX : STEP_FLOAT;
+    place.number = lua_tointeger(V, key);
+    number = lua_tonumber(V, key);
+    if (place.step == STEP_FLOAT)
+      memcpy(&place.number, &number, sizeof number);
+    break;
+  default:
+    break;
+  }
+  return place;
+}
+
+int place_push_key(lua_State *V, const struct place *place) {
+  lua_Number number;
+  if (place->step == STEP_BOOLEAN) {
+    lua_pushboolean(V, place->number != 0);
+    return 1;
+  }
+  if (place->step != STEP_FLOAT)
+    return 0;
+  memcpy(&number, &place->number, sizeof number);
+  lua_pushnumber(V, number);
+  return 1;
+}
+
 static void add(struct place_text *t, const char *text) {
   size_t used = strlen(t->bytes);
   snprintf(t->bytes + used, sizeof t->bytes - used, "%s", text);
@@ -21,12 +59,20 @@ static int is_name(const char *s) {
 /* What a step inside a table adds: `.conn`, `["a b"]`, `[3]`. */
 static void add_step(struct place_text *t, const struct place *p) {
   char text[80];
+  lua_Number number;
   switch (p->step) {
   case STEP_FIELD:
     snprintf(text, sizeof text, is_name(p->name) ? ".%.60s" : "[\"%.60s\"]", p->name);
     break;
   case STEP_INDEX:
     snprintf(text, sizeof text, "[" LUA_INTEGER_FMT "]", (LUAI_UACINT)p->number);
+    break;
+  case STEP_FLOAT:
+    memcpy(&number, &p->number, sizeof number);
+    snprintf(text, sizeof text, "[" LUA_NUMBER_FMT "]", (LUAI_UACNUMBER)number);
+    break;
+  case STEP_BOOLEAN:
+    snprintf(text, sizeof text, "[%s]", p->number ? "true" : "false");
     break;
   case STEP_META:
     snprintf(text, sizeof text, "'s metatable");

@@ -78,3 +78,7 @@ void placeholder_push_function(struct copy *c, const struct place *place) {
   snprintf(p->what, sizeof p->what, "a C function of a library that a task cannot load");
   lua_pushcclosure(c->L, call, 1);
 }
+
+int placeholder_is(lua_State *L, int idx) {
+  return luaL_testudata(L, idx, PLACEHOLDER) != NULL;
+}

@@ -29,6 +29,7 @@ struct pool {
   int ended;
   int refused;          /* the system refused a worker: go on with those there are */
   int deaths;           /* since a task was last completed */
+  int64_t last_death;   /* of those: clock_now() */
   uint64_t unsent;      /* nothing before it is QUEUED */
   uint64_t queued;      /* slots in state QUEUED */
   uint64_t suspects;    /* of those, tasks that must run alone */
@@ -406,6 +407,14 @@ static uint64_t culprit_in_hand(const struct pool *pool, int worker, uint64_t cu
   return slot != NULL && slot->state == SLOT_SENT && slot->worker == worker ? culprit : 0;
 }
 
+/* Those that die together count once: in a row are those that were started after the one before had died. */
+static void count_death(struct pool *pool, int worker) {
+  if (pool->crew.men[worker].started < pool->last_death)
+    return;
+  pool->deaths++;
+  pool->last_death = clock_now();
+}
+
 static void take_loss(struct pool *pool, const struct event *event) {
   const struct loss *loss = &event->loss;
   uint64_t culprit = culprit_in_hand(pool, event->worker, loss->culprit);
@@ -420,7 +429,7 @@ static void take_loss(struct pool *pool, const struct event *event) {
   if (pool->window.done > done)
     pool->deaths = 0; /* it cost a task: things get on */
   else if (!loss->timed_out && in_hand > 0)
-    pool->deaths++;
+    count_death(pool, event->worker);
   crew_lost(&pool->crew, event->worker);
 }
 
@@ -458,6 +467,8 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
   int64_t now, own; /* when we must look again ourselves, however long the caller would wait */
   enum status status;
   int error;
+  if (pool->crew.alive == 0 && replace_workers(pool) != STATUS_OK)
+    return STATUS_SYSTEM; /* nobody would ever wake us */
   pool_flush(pool);
   own = sooner(next_release(pool), crew_next_change(&pool->crew));
   errno = 0;

@@ -192,8 +192,8 @@ static int find_slots(lua_State *V) {
     lua_pushnil(V);
   }
   lua_remove(V, FROZEN_STRING_META); /* the "" */
-  lua_pushliteral(V, "__gc");
   lua_pushliteral(V, "__name");
+  lua_pushliteral(V, "__mode");
   return FROZEN_SLOT_COUNT - FROZEN_GLOBALS + 1;
 }
 

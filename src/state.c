@@ -98,11 +98,19 @@ void state_close(struct state **box) {
 
 /* ------------------------------------------------------------------ tasks */
 
+#define GRACE 100000 /* instructions that a task may spend on cleaning up before it is interrupted again */
+
 static void interrupted(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  if (import_of(L)->interrupt.pending)
-    luaL_error(L, "timed out");
+  if (!import_of(L)->interrupt.pending) { /* a coroutine of an earlier task */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  lua_sethook(L, interrupted, LUA_MASKCOUNT, GRACE);
+  luaL_where(L, 0);
+  lua_pushliteral(L, "timed out");
+  lua_concat(L, 2);
+  lua_error(L);
 }
 
 void state_interrupt(struct state *s) {

@@ -271,14 +271,14 @@ describe("scripts/http_check.lua", function()
     listener:close() -- a port that nobody listens on
     local code, out, err = run("http_check.lua", { ("http://127.0.0.1:%d/"):format(port), base .. "/x" })
     assert.equal(1, code, err)
-    shows(out, "connection refused  http://127.0.0.1:" .. port)
+    shows(out, "connection refused  http://127.0.0.1:" .. port, err)
     shows(out, "200 ")
   end)
 
   check("gives up on a server that does not answer in time", function()
     local code, out, err = run("http_check.lua", { "-t", "0.2", base .. "/slow" })
     assert.equal(1, code, err)
-    shows(out, "timeout  http://127.0.0.1:")
+    shows(out, "timeout  http://127.0.0.1:", err)
   end)
 
   check("says how it is used", function()

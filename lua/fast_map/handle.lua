@@ -16,6 +16,7 @@ Handle.__index = methods
 local active = {}      -- handles not finished, oldest first; keeps them alive when the script drops them
 local failed = {}      -- errors that nobody has been told of: handle -> true
 local serving = false  -- a callback runs
+local missed = false   -- a signal came meanwhile
 
 local function deactivate(self)
   for i, other in ipairs(active) do
@@ -28,6 +29,7 @@ end
 
 local function finish(self, state)
   self.state = state
+  setmetatable(self.sentinel, nil) -- its work is done; collected later, it would drain other maps
   deactivate(self)
   self.map:close()
 end
@@ -78,7 +80,19 @@ end
 
 -- Called by the hook, between two instructions of the script.
 local function serve()
-  if not serving then each_active(false) end
+  if serving then
+    missed = true
+    return
+  end
+  repeat
+    missed = false
+    each_active(false)
+  until not missed
+end
+
+-- After a turn outside of it.
+local function catch_up()
+  if missed then serve() end
 end
 
 local function raise_failure(self)
@@ -107,8 +121,9 @@ function methods:join(seconds)
     local left = deadline - core.now()
     if left <= 0 then return false end
     each_active(true) -- other maps' callbacks do not wait for this one
-    if self.state == "running" then core.wait(left, M.maps()) end
+    core.wait(left, self.map, M.maps()) -- returns at once when a hook has closed one of them by now
   end
+  catch_up()
   raise_failure(self)
   return true
 end
@@ -118,6 +133,7 @@ end
 function methods:poll()
   check_not_serving "poll"
   if self.state == "running" then turn(self, 0) end
+  catch_up()
   raise_failure(self)
   return self.state ~= "running"
 end
@@ -204,7 +220,7 @@ end
 
 -- Two halves, since the map needs to know what a failure does before the handle has the map.
 function M.new()
-  local self = { state = "running" }
+  local self = { state = "running", sentinel = {} }
   local function raise(err)
     self.err = err
     failed[self] = true
@@ -214,14 +230,14 @@ function M.new()
     self.map = map
     self.on_result, self.on_done = options.on_result, options.on_done
     self.polled = options.callbacks == "polled"
-    active[#active + 1] = setmetatable(self, Handle)
-    self.sentinel = setmetatable({}, { __gc = drain }) -- younger than the map: lua_close finalizes it before
     if not self.polled then
       core.serve(serve)
       map:notify()
     end
     map:begin()
-    if map:arm() then turn(self, 0) end
+    active[#active + 1] = setmetatable(self, Handle) -- from here on the hook may act on it
+    self.sentinel = setmetatable({}, { __gc = drain }) -- younger than the map: lua_close finalizes it before that
+    if map:arm() and not self.polled then core.notice() end -- there is something already
     return self
   end
 end

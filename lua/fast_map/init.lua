@@ -5,6 +5,7 @@
 local core = require "fast_map.core"
 local failure = require "fast_map.failure"
 local options = require "fast_map.options"
+local show = require "fast_map.show"
 local source = require "fast_map.source"
 
 ---@class fast_map
@@ -41,7 +42,7 @@ end
 local function check_function(f, name, level)
   if is_callable(f) then return end
   local hint = type(f) == "table" and ": the function comes first, then the tasks" or ""
-  error(("%s: the first argument must be a function, got %s%s"):format(name, type(f), hint), level + 1)
+  error(("%s: the first argument must be a function, got %s%s"):format(name, show(f), hint), level + 1)
 end
 
 local function check_depth(name, level)

@@ -263,6 +263,7 @@ static void test_full(void) {
   struct transport *t = open_with(echo_main, 1, 4096);
   uint64_t sent = 0, back = 0;
   struct event event;
+  enum status status;
   int ok = 1;
   /* nobody receives: both rings fill, then the parent is told so and never waits */
   while (send(t, 0, sent + 1, "e", 1) == STATUS_OK)
@@ -273,7 +274,9 @@ static void test_full(void) {
   for (; back < sent; back++)
     ok &= next(t, &event) == STATUS_OK && event.message.index == back + 1;
   check(ok, "a worker that waited for room in its ring goes on when its replies are taken");
-  check(t->ops->receive(t, 0, &event) == STATUS_AGAIN, "nothing comes twice");
+  while ((status = t->ops->receive(t, 0, &event)) == STATUS_OK && event.kind == EVENT_ADDED)
+    continue; /* the news of its start: behind the replies, when these came without a pause */
+  check(status == STATUS_AGAIN, "nothing comes twice");
   t->ops->stop(t, 1);
 }
 

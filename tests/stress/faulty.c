@@ -20,8 +20,9 @@
 
 /* -- deaths ------------------------------------------------------------------- */
 
+static int *volatile nowhere = NULL;
+
 static int l_segfault(lua_State *L) {
-  volatile int *nowhere = (volatile int *)8;
   lua_pushinteger(L, *nowhere);
   return 1;
 }
@@ -143,10 +144,18 @@ static void *idle_thread(void *nothing) {
   return nothing;
 }
 
+/* Threads run in this library for ever: lua_close must not unload it. */
+static void stay_loaded(void) {
+  Dl_info info;
+  if (dladdr((void *)stay_loaded, &info) != 0)
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
+}
+
 /* threads(n): the host has n more threads from now on */
 static int l_threads(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   pthread_t thread;
+  stay_loaded();
   for (; n > 0; n--)
     if (pthread_create(&thread, NULL, idle_thread, NULL) == 0)
       pthread_detach(thread);

@@ -79,11 +79,11 @@ function M.start(text, o)
   M.write(name .. ".sh", ([[
     FAST_MAP_MARK=%s; export FAST_MAP_MARK
     (%s
-    %s exec timeout --foreground -k 1 %s %s %s) %s %s
+    exec env %s timeout --foreground -k 1 %s %s %s) %s %s
     echo $? >%s.code
   ]]):format(run.mark, o.before or "", o.environment or "", o.seconds or 30, o.host or M.host, name,
     o.from or "</dev/null", o.to or (">%s.out 2>&1"):format(name), name))
-  os.execute(("sh %s.sh &"):format(name))
+  os.execute(("sh %s.sh 2>/dev/null &"):format(name))
   return run
 end
 

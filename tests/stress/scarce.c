@@ -49,8 +49,10 @@ __attribute__((constructor)) static void scarce_open(void) {
     shared = memory;
 }
 
+#pragma GCC visibility push(default) /* all that follow but the static ones stand in for the C library's */
+
 /* Called by the test, through faulty.scarce. */
-__attribute__((visibility("default"))) void scarce_begin(int yes);
+void scarce_begin(int yes);
 void scarce_begin(int yes) {
   atomic_store_explicit(&shared->begun, yes, memory_order_relaxed);
 }
@@ -204,3 +206,5 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return EAGAIN;
   return real_pthread_create(thread, attributes, body, argument);
 }
+
+#pragma GCC visibility pop

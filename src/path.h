@@ -1,9 +1,9 @@
-/* fault.h - says in words where in a value something is, and what: upvalue 'db'.conn of function at job.lua:12.
+/* path.h - says in words where in a value something is, and what: upvalue 'db'.conn of function at job.lua:12.
    Level 2: lua.h. For encode.c; nothing here raises, since it holds memory.
 
    Life: struct path p = {"", ""} -> path_key / path_upvalue, from the outermost on. */
-#ifndef FAST_MAP_FAULT_H
-#define FAST_MAP_FAULT_H
+#ifndef FAST_MAP_PATH_H
+#define FAST_MAP_PATH_H
 
 #include <ctype.h>
 #include <stdio.h>
