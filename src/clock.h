@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define CLOCK_SECOND INT64_C(1000000000)
-#define CLOCK_NEVER INT64_MAX
+#define CLOCK_NEVER  INT64_MAX
 
 /* Nanoseconds since some fixed point in the past; the same in every process of the machine. */
 int64_t clock_now(void);

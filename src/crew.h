@@ -12,14 +12,14 @@
 
 struct crewman {
   int alive;
-  int answered;      /* has returned a result in this life */
-  int full;          /* took no more when last asked */
-  int retired;       /* was asked to leave */
-  int alone;         /* has a suspect in hand: nothing else until that is answered */
-  int capacity;      /* tasks its threads could work on now, as it says */
-  uint64_t in_hand;  /* tasks sent and not answered */
-  uint64_t assigned; /* tasks sent in this life */
-  int64_t started;   /* clock_now() */
+  int answered;        /* has returned a result in this life */
+  int full;            /* took no more when last asked */
+  int retired;         /* was asked to leave */
+  int alone;           /* has a suspect in hand: nothing else until that is answered */
+  int capacity;        /* tasks its threads could work on now, as it says */
+  uint64_t in_hand;    /* tasks sent and not answered */
+  uint64_t assigned;   /* tasks sent in this life */
+  int64_t started;     /* clock_now() */
   int64_t last_answer; /* as far as crew_pass told the time */
 };
 

@@ -8,7 +8,8 @@
 
 #ifdef SOCK_CLOEXEC
 enum status doorbell_open(int ends[2]) {
-  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0 ? STATUS_OK : STATUS_SYSTEM;
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0 ? STATUS_OK
+                                                                                       : STATUS_SYSTEM;
 }
 #else
 enum status doorbell_open(int ends[2]) {

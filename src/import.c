@@ -68,25 +68,30 @@ static void *grow(lua_State *L, void *array, uint32_t count, uint32_t *capacity,
   return array;
 }
 
-/* Whether results can name the place: nobody can follow a key that is an object. */
+#define STEP_LIMIT 100 /* what is further from the roots has no name anyway */
+
+/* Whether results can name the place that a chain of entries leads to: nobody can follow a key that is an object. */
 static int reachable(const struct import *I, uint32_t entry) {
-  for (; entry != 0; entry = I->entries[entry].place.parent)
-    if (I->entries[entry].place.step >= STEP_KEY)
+  for (int i = 0; entry != 0; entry = I->entries[entry].place.parent)
+    if (++i > STEP_LIMIT || I->entries[entry].place.step >= STEP_KEY)
       return 0;
   return 1;
 }
 
+/* 1 also when it is too far to say. */
 static int below(const struct import *I, uint32_t entry, uint32_t ancestor) {
-  while (entry != 0 && entry != ancestor)
-    entry = I->entries[entry].place.parent;
-  return entry == ancestor;
+  for (int i = 0; entry != 0; entry = I->entries[entry].place.parent)
+    if (++i > STEP_LIMIT || entry == ancestor)
+      return 1;
+  return 0;
 }
 
-/* An object that was found in a bad place first has been met again: keep the better place. */
+/* The object is met again: a place that can be followed is better than one that cannot. */
 static void improve_place(struct import *I, uint32_t entry, const struct place *place) {
   struct place *old = &I->entries[entry].place;
-  if (old->step >= STEP_KEY && place->step < STEP_KEY && place->parent != 0 && reachable(I, place->parent) &&
-      !below(I, place->parent, entry))
+  if (place->step >= STEP_KEY || reachable(I, entry))
+    return;
+  if ((old->step >= STEP_KEY || reachable(I, place->parent)) && !below(I, place->parent, entry))
     *old = *place;
 }
 

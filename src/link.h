@@ -16,8 +16,10 @@
 
 /* Where a thread says what it does; the parent reads it for deadlines and after a death. */
 struct seat {
-  _Atomic uint64_t index; /* task it runs, 0: none; stored by the thread (relaxed: only a hint until the process is dead) */
-  _Atomic int64_t since;  /* clock_now() at the start of that task; stored by the thread before index (release) */
+  _Atomic uint64_t
+      index; /* task it runs, 0: none; stored by the thread (relaxed: only a hint until the process is dead) */
+  _Atomic int64_t
+      since; /* clock_now() at the start of that task; stored by the thread before index (release) */
 };
 
 struct control {
@@ -37,9 +39,9 @@ struct control {
 };
 
 struct link_layout {
-  size_t ring_size;  /* bytes of each ring, a power of two */
-  int thread_limit;  /* seats */
-  size_t footprint;  /* of the whole piece, page-aligned */
+  size_t ring_size; /* bytes of each ring, a power of two */
+  int thread_limit; /* seats */
+  size_t footprint; /* of the whole piece, page-aligned */
 };
 
 /* Fills footprint. */

@@ -36,7 +36,7 @@ enum status message_send(struct ring_writer *w, const struct message *m, size_t 
 /* Reader's half-received message. */
 struct inbox {
   struct ring_reader reader;
-  struct message head;   /* of the message being gathered */
+  struct message head;    /* of the message being gathered */
   struct buffer gathered; /* its bytes so far */
   int gathering;
 };

@@ -27,9 +27,10 @@ struct delivery {
   uint64_t index;
   uint32_t attempt;
   enum verdict verdict;
-  int pid;                    /* of the worker, 0: not known */
-  int own;                    /* the verdict is the pool's, not a worker's: bytes are text, not a codec message */
-  const unsigned char *bytes; /* valid until pool_delivered; text for people when the verdict is the pool's own */
+  int pid; /* of the worker, 0: not known */
+  int own; /* the verdict is the pool's, not a worker's: bytes are text, not a codec message */
+  const unsigned char
+      *bytes; /* valid until pool_delivered; text for people when the verdict is the pool's own */
   size_t size;
 };
 

@@ -20,11 +20,11 @@ enum event_kind {
 
 /* Why a worker was lost. */
 struct loss {
-  int signal;      /* that killed it; 0: none */
-  int exit_code;   /* when it exited by itself; -1: not known (reaped by someone else) */
-  int garbage;     /* it wrote nonsense and was killed for it */
-  uint64_t culprit; /* index of the task whose thread faulted or would not end; 0: not known */
-  int timed_out;    /* the culprit overran its timeout and did not yield to the interruption */
+  int signal;                /* that killed it; 0: none */
+  int exit_code;             /* when it exited by itself; -1: not known (reaped by someone else) */
+  int garbage;               /* it wrote nonsense and was killed for it */
+  uint64_t culprit;          /* index of the task whose thread faulted or would not end; 0: not known */
+  int timed_out;             /* the culprit overran its timeout and did not yield to the interruption */
   char trace[LOSS_TEXT / 2]; /* the culprit's Lua stack, as far as it could be had; "" */
 };
 

@@ -10,11 +10,11 @@
 typedef void worker_main(struct link *link, int worker, int parent, void *context);
 
 struct fork_options {
-  int worker_count;   /* at most; started one by one */
-  int thread_limit;   /* of one worker */
-  size_t ring_size;   /* bytes, a power of two; halved when memory is short */
+  int worker_count; /* at most; started one by one */
+  int thread_limit; /* of one worker */
+  size_t ring_size; /* bytes, a power of two; halved when memory is short */
   worker_main *main;
-  void *context;      /* for main */
+  void *context; /* for main */
 };
 
 /* OK; NOMEM or SYSTEM with errno. The transport is freed by its own stop. */

@@ -34,9 +34,9 @@ struct slot {
 struct window {
   struct slot *slots; /* circular, capacity a power of two; slot of index i is slots[i & (capacity - 1)] */
   uint64_t capacity;
-  uint64_t first;  /* index of the oldest undelivered task, from 1 */
-  uint64_t next;   /* index the next task gets */
-  uint64_t done;   /* slots in state DONE */
+  uint64_t first;    /* index of the oldest undelivered task, from 1 */
+  uint64_t next;     /* index the next task gets */
+  uint64_t done;     /* slots in state DONE */
   size_t byte_count; /* heap bytes of all slots */
 };
 
@@ -58,7 +58,8 @@ enum status window_add(struct window *w, const void *bytes, size_t size);
 const unsigned char *slot_bytes(const struct slot *slot);
 
 /* Replaces the task's bytes by the result's; state DONE. OK; NOMEM (unchanged). */
-enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes, size_t size);
+enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes,
+                          size_t size);
 
 /* Takes a delivered task out. The first ones of the window leave for good; one in the middle stays as FREE. */
 void window_remove(struct window *w, uint64_t index);
