@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define INTERRUPT_SIGNAL SIGURG /* harmless wherever nobody handles it */
-#define STACK_SIZE       16384  /* the handler walks the Lua stack and formats a few lines */
 
 static _Thread_local struct fatal *watched; /* this thread's own */
 
@@ -59,11 +57,10 @@ void fatal_install(void) {
   handle(INTERRUPT_SIGNAL, on_interrupt, SA_ONSTACK); /* no SA_RESTART: what waits shall return */
 }
 
-void fatal_watch(struct fatal *fatal) {
-  stack_t stack = {.ss_size = STACK_SIZE};
-  stack.ss_sp = malloc(STACK_SIZE); /* the thread's for ever; without it only a stack overflow goes unnoted */
-  if (stack.ss_sp != NULL)
-    sigaltstack(&stack, NULL);
+void fatal_watch(struct fatal *fatal, void *stack) {
+  stack_t handler_stack = {
+      .ss_sp = stack, .ss_size = FATAL_STACK, .ss_flags = stack == NULL ? SS_DISABLE : 0};
+  sigaltstack(&handler_stack, NULL);
   watched = fatal;
 }
 

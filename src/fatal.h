@@ -24,8 +24,11 @@ struct fatal {
 /* Worker main thread, before others: the handlers. */
 void fatal_install(void);
 
-/* Any thread: from now on its signals are for this. Gives it a stack of its own for handlers, where memory allows. */
-void fatal_watch(struct fatal *fatal);
+#define FATAL_STACK 16384 /* bytes: the handler walks the Lua stack and formats a few lines */
+
+/* Any thread: from now on its signals are for this. Handlers run on `stack`, FATAL_STACK bytes that the caller keeps for the
+   thread's life: far from the end of its own stack, which may be what has run out. Both NULL: no more. */
+void fatal_watch(struct fatal *fatal, void *stack);
 
 /* Worker main thread: the task of that thread, if it is still the one with this index, is to end with a timeout. */
 void fatal_interrupt(struct fatal *fatal, pthread_t thread, uint64_t index);

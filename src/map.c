@@ -416,6 +416,16 @@ static void push_own_words(lua_State *L, const char *text, size_t size) {
     lua_pushlstring(L, trace + 1, size - (size_t)(trace + 1 - text));
 }
 
+/* [-0, +0, e] A signal that came just before we sleep does not wake us: its hook acts first. */
+static void heed_signals(lua_State *L) {
+  lua_State *main;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (lua_gethook(L) != NULL || notice_foreign_hook(main))
+    give_way(L);
+}
+
 /* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
 static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   int count, top = lua_gettop(L);
@@ -468,6 +478,9 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
       return OUTCOME_READY;
     if (map->exhausted && pool_finished(map->pool))
       return OUTCOME_FINISHED;
+    heed_signals(L);
+    if (map->pool == NULL)
+      luaL_error(L, "the map was closed by a callback");
     status = pool_wait(map->pool, deadline);
     if (status == STATUS_AGAIN && errno == EINTR) {
       give_way(L);

@@ -20,7 +20,8 @@
 #define HELD_KEEP       (1 << 16) /* bytes of buffers kept between tasks */
 #define SAMPLE_MS_LEAST 1
 #define SAMPLE_MS_MOST  50
-#define SAMPLE_MOST     64 /* threads looked at in one go */
+#define SAMPLE_MOST     64   /* threads looked at in one go */
+#define SEEN_MOST       1024 /* and passed by: the newest come first, the older ones mostly wait */
 #define EXIT_BROKEN     126
 #define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
 
@@ -57,6 +58,7 @@ struct team {
   size_t sent; /* of the reply that is on its way in pieces */
   int sending; /* somebody's reply is */
   int thread_count, idle, blocked, room_waiters;
+  int busy;                     /* threads with a task */
   int limit;                    /* thread_limit, or less when the system refuses */
   int ending;                   /* no more tasks will come */
   void (*listen_alone)(void *); /* the only thread listens itself while it waits; NULL: there is a listener */
@@ -181,9 +183,14 @@ static void reply(struct port *port, const struct job *job, enum verdict verdict
 
 /* -- tasks ---------------------------------------------------------------- */
 
+static void end_task(struct member *m) {
+  m->team->busy -= m->in_task;
+  m->in_task = 0;
+}
+
 static void leave_task(struct member *m) {
   atomic_store_explicit(&m->seat->index, 0, memory_order_relaxed);
-  m->in_task = 0;
+  end_task(m);
   if (m->blocked) { /* by a sample, or by a longjmp out of a waiting function */
     m->blocked = 0;
     m->team->blocked--;
@@ -205,6 +212,7 @@ static enum status accept(struct member *m, const struct message *message) {
   m->job = (struct job){
       .index = message->index, .attempt = message->attempt, .bytes = m->held.bytes, .size = message->size};
   m->in_task = 1;
+  m->team->busy++;
   return status;
 }
 
@@ -213,7 +221,7 @@ static void refuse(struct member *m) {
   static const struct buffer nothing = {0};
   m->reply = &nothing;
   m->verdict = VERDICT_MEMORY;
-  m->in_task = 0;
+  end_task(m);
   publish(m);
   ring_parent(m->team); /* nobody else would */
 }
@@ -244,15 +252,6 @@ static void sit_down(struct member *m) {
     atomic_store_explicit(&m->seat->since, clock_now(), memory_order_relaxed);
   /* release: whoever reads the index (acquire, supervisor and parent) sees its own start time */
   atomic_store_explicit(&m->seat->index, m->job.index, memory_order_release);
-}
-
-/* Under the lock. */
-static int in_task(const struct team *team) {
-  const struct member *m;
-  for (m = team->members; m != NULL; m = m->next)
-    if (m->in_task)
-      return 1;
-  return 0;
 }
 
 static void idle_wait(struct team *team) {
@@ -291,7 +290,7 @@ static enum status take(struct port *port, struct job *job) {
   if (replied)
     publish(m);
   while (receive(m) == STATUS_AGAIN) {
-    if (team->ending && !in_task(team))
+    if (team->ending && team->busy == 0)
       leave(team, replied);
     if (replied) /* nobody else would tell the parent */
       ring_parent(team);
@@ -326,6 +325,8 @@ static void begin_blocking(struct blocking *b) {
     tell_capacity(team);
   }
   grow = want_thread(team);
+  if (grow)
+    team->budget = team->blocked / 4; /* where many wait, more will: threads are added side by side */
   if (!grow && starving(team)) {
     arm(team);
     grow = want_thread(team); /* came between the look and the arming */
@@ -394,13 +395,13 @@ static void fail_one(struct member *m) {
     reply(&m->port, &job, VERDICT_MEMORY, &nothing);
 }
 
-static void set_out(struct member *m) {
+static void set_out(struct member *m, void *handler_stack) {
   pthread_mutex_lock(&m->team->lock);
   m->thread = pthread_self();
   m->tid = kernel_id();
   pthread_mutex_unlock(&m->team->lock);
   blocking_install(&m->blocking);
-  fatal_watch(&m->fatal);
+  fatal_watch(&m->fatal, handler_stack);
 }
 
 /* The state, and with it the bytes of its last reply, is about to go. */
@@ -424,17 +425,20 @@ static void close_state(struct member *m) {
 /* team thread; ends with the process, or when the system has no memory for its state */
 static void *thread_main(void *argument) {
   struct member *m = argument;
-  set_out(m);
+  char handler_stack[FATAL_STACK]; /* far from where an overflow happens; no memory until it is used */
+  set_out(m, handler_stack);
   for (;;) {
     if (open_state(m, &m->state) == STATUS_OK)
       state_serve(m->state, &m->port); /* until the state is spent */
     else if (may_leave(m->team))
-      return NULL;
+      break;
     else
       fail_one(m);
     settle(m);
     close_state(m);
   }
+  fatal_watch(NULL, NULL);
+  return NULL;
 }
 
 static struct member *new_member(struct team *team) {
@@ -581,10 +585,10 @@ static void sample_member(struct member *m) {
 
 int team_sample(struct team *team) {
   struct member *m;
-  int looked = 0, before, grow = 0, again;
+  int looked = 0, seen = 0, before, grow = 0, again;
   pthread_mutex_lock(&team->lock);
   before = team->blocked;
-  for (m = team->members; m != NULL && looked < SAMPLE_MOST; m = m->next)
+  for (m = team->members; m != NULL && looked < SAMPLE_MOST && seen < SEEN_MOST; m = m->next, seen++)
     if (m->in_task && !m->blocked && m->tid != 0) {
       sample_member(m);
       looked++;
@@ -652,7 +656,7 @@ int team_check_deadlines(struct team *team) {
 int team_busy(struct team *team) {
   int busy;
   pthread_mutex_lock(&team->lock);
-  busy = in_task(team);
+  busy = team->busy > 0;
   pthread_mutex_unlock(&team->lock);
   return busy;
 }

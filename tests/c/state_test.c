@@ -92,7 +92,7 @@ static enum verdict run_script(const char *chunk, int threads, const char *expec
     return VERDICT_FATAL;
   }
   snapshot_take(L, -1, &snapshot);
-  if (snapshot_freeze(snapshot) != STATUS_OK)
+  if (state_freeze(snapshot) != STATUS_OK)
     return VERDICT_FATAL;
   for (int i = 0; i < threads; i++) {
     runs[i].snapshot = snapshot;
@@ -386,7 +386,7 @@ static void comes_back(const char *title, const char *chunk) {
   snapshot_take(L, 1, &run.snapshot);
   e.arguments = encoded(L, 2, 1, snapshot_link(run.snapshot));
   snapshot_forked(run.snapshot);
-  snapshot_freeze(run.snapshot);
+  state_freeze(run.snapshot);
   pthread_create(&thread, NULL, run_errand_thread, &run);
   pthread_join(thread, NULL);
   lua_gc(L, LUA_GCRESTART);
@@ -456,7 +456,7 @@ static enum verdict run_here(const char *chunk, const struct state_options *opti
     check_bail("%s", lua_tostring(L, -1));
   snapshot_take(L, 1, &snapshot);
   e.arguments = encoded(L, 1, 0, NULL);
-  snapshot_freeze(snapshot);
+  state_freeze(snapshot);
   *status = state_open(&state, snapshot, options);
   if (*status == STATUS_OK) {
     interrupted = state;
