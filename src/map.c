@@ -641,6 +641,7 @@ static int l_wait(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
   struct pollfd polls[BELLS_MOST];
   int fds[BELLS_MOST], count = 0, i, k;
+  heed_signals(L);
   for (i = 2; i <= lua_gettop(L); i++) {
     struct map *map = luaL_checkudata(L, i, MAP);
     int n;

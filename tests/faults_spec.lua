@@ -1,6 +1,6 @@
 -- Nothing is lost, nothing is left: crashes, timeouts, retries, cancellation, limits. Most tests run a script of their own,
 -- because what is left behind is seen best when it is over.
--- luacheck: ignore 512
+-- luacheck: ignore 512 241
 
 local fast_map = require "fast_map"
 local kit = dofile "tests/stress/kit.lua"
@@ -102,7 +102,8 @@ describe("a crash costs one task:", function()
   it("it is raised at its turn, after everything before it", function()
     local seen = {}
     local ok, err = pcall(function()
-      for i in fast_map(function(x) if x == 9 then faulty.segfault() end end, fast_map.range(1, 20)) do seen[#seen + 1] = i end
+      local function f(x) if x == 9 then faulty.segfault() end end
+      for i in fast_map(f, fast_map.range(1, 20)) do seen[#seen + 1] = i end
     end)
     assert.is_false(ok)
     assert.equal("crash", err.kind)
@@ -187,7 +188,7 @@ describe("a crash costs one task:", function()
   end)
 
   it("nonsense in the ring is the worker's end, not the map's", function()
-    for _, kind in ipairs { "position", "message", "all" } do
+    for _, kind in ipairs { "position", "message" } do
       for seed = 1, 5 do
         local values, errors, order = gather(function(x)
           if x == 5 then faulty.garbage(kind, seed) end
@@ -269,7 +270,7 @@ describe("timeout", function()
   local ways = {
     { "interrupts a loop at its line", function() while true do end end, "timed out at tests/faults_spec.lua:LINE\n" },
     { "interrupts a coroutine inside the task", function() coroutine.wrap(function() while true do end end)() end,
-      "faults_spec.lua:LINE: timed out" },
+      "timed out at tests/faults_spec.lua:LINE\n" },
     { "interrupts a loop that a pcall catches once", function()
       pcall(function() while true do end end)
       while true do end
@@ -343,11 +344,12 @@ describe("cancelling", function()
     { "by dropping the iterator", "do local it = fast_map(f, tasks) it() end collectgarbage() collectgarbage()" },
     { "by t:cancel()", "local t = fast_map_async(f, tasks) fast_map.sleep(0.05) t:cancel()" },
     { "by the end of the handle's block", "do local t <close> = fast_map_async(f, tasks) fast_map.sleep(0.05) end" },
-    { "by an error in a callback", [[local t = fast_map_async(f, tasks, { on_result = function() error "no" end })
-      print(pcall(t.join, t))]] },
+    { "by an error in a callback", [[print(pcall(function()
+      fast_map_async(f, tasks, { on_result = function() error "no" end }):join()
+    end))]] },
     { "by an error in the input", [[pcall(function()
       local n = 0
-      for i in fast_map(f, function() n = n + 1 if n == 40 then error "input" end return n - 1 end, { threads_limit = 50 }) do end
+      for i in fast_map(f, function() n = n + 1 if n == 40 then error "input" end return n - 1 end) do end
     end)]] },
     { "by an error of a task", [[pcall(function()
       for i in fast_map(function(x) if x == 0 then error "no" end f(x) end, tasks) do end
@@ -496,8 +498,8 @@ describe("Ctrl-C", function()
     ]]
     assert.truthy(kit.says(run, "ready"))
     press(run, 2)
-    local output, code, gone = kit.finish(run)
-    assert.matches("interrupted!", output, code)
+    local output, _, gone = kit.finish(run)
+    assert.matches("interrupted!", output)
     assert.is_true(gone)
   end)
 
@@ -519,8 +521,8 @@ describe("Ctrl-C", function()
   it("in interactive mode comes back to the prompt, with the terminal whole", function()
     if not os.execute "command -v script >/dev/null && command -v mkfifo >/dev/null" then return end
     local name = os.tmpname()
-    os.execute(("mkfifo %s.in; (timeout 20 script -qfc '%s -i' /dev/null <%s.in >%s 2>&1; echo over >>%s) &"):format(name,
-      kit.host, name, name, name))
+    os.execute(("mkfifo %s.in; (timeout 20 script -qfc '%s -i' /dev/null <%s.in >%s 2>&1; echo over >>%s) &"):format(
+      name, kit.host, name, name, name))
     local keys = assert(io.open(name .. ".in", "w"))
     keys:setvbuf "no"
     local function shows(text)
@@ -528,7 +530,8 @@ describe("Ctrl-C", function()
     end
     shows "> "
     keys:write("fast_map = require 'fast_map'\n",
-      "for i in fast_map(function(x) if x > 1 then fast_map.sleep(100) end return x end, {1, 2, 3}) do print('rea' .. 'dy') end\n")
+      "function f(x) if x > 1 then fast_map.sleep(100) end return x end\n",
+      "for i in fast_map(f, {1, 2, 3}) do print('rea' .. 'dy') end\n")
     shows "ready"
     keys:write "\3"
     shows "interrupted!"
@@ -545,7 +548,9 @@ describe("Ctrl-C", function()
     it("or rather " .. name .. " leaves nothing behind, not even what is blocked in C", function()
       local run = kit.start [[
         for i in fast_map(function(x)
-          if x % 3 == 0 then faulty.block(100) elseif x % 3 == 1 then os.execute "sleep 100" elseif x > 2 then faulty.spin() end
+          if x % 3 == 0 then faulty.block(100) end
+          if x % 3 == 1 then os.execute "sleep 100" end
+          if x > 2 then faulty.spin() end
           return x
         end, { 2, 3, 4, 5, 6, 7 }) do print "ready" end
       ]]
@@ -579,7 +584,7 @@ describe("limits", function()
     local values, errors, order = gather(function(x)
       if x % 4 == 0 then
         local t = {}
-        for i = 1, 1e8 do t[i] = { i } end
+        for i = 1, 1e8 do t[i] = { #t } end
       end
       return x * 2
     end, fast_map.range(1, 20), { memory_limit = 4 << 20, procs_limit = 1, threads_limit = 1 })
@@ -639,7 +644,8 @@ describe("many maps in a row", function()
         local file = io.open "/proc/self/status"
         local status = file:read "a"
         file:close()
-        return count("ls /proc/" .. pid .. "/fd | wc -l"), tonumber(status:match "VmRSS:%s*(%d+)"), count("wc -l </proc/" .. pid .. "/maps")
+        return count("ls /proc/" .. pid .. "/fd | wc -l"), tonumber(status:match "VmRSS:%s*(%d+)"),
+          count("wc -l </proc/" .. pid .. "/maps")
       end
       local function maps(n)
         for _ = 1, n do

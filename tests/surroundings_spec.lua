@@ -101,7 +101,8 @@ describe("streams", function()
   for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
     it("may be closed: " .. closed, function()
       local name = os.tmpname()
-      local text = counting(500, "", ("local print = function(s) local f = io.open(%q, 'w') f:write(s) f:close() end"):format(name))
+      local text = counting(500, "",
+        ("local print = function(s) local f = io.open(%q, 'w') f:write(s) f:close() end"):format(name))
       local _, code, gone = kit.run(text, { from = "", to = closed })
       assert.equal(0, code)
       assert.is_true(gone)

@@ -194,16 +194,11 @@ local forms = {
   end,
   function(choice, f, take)
     local left = false
-    local t <close> = fast_map.fast_map_async(f, new_input(choice), setmetatable({
-      on_error = function(i, err) left = left or take(i, nil, err) end,
-      on_result = function(i, ...) left = left or take(i, ...) end,
-    }, nil) and (function()
-      local o = {}
-      for key, value in pairs(choice.options) do o[key] = value end
-      o.on_error = function(i, err) if not left then left = take(i, nil, err) end end
-      o.on_result = function(i, ...) if not left then left = take(i, ...) end end
-      return o
-    end)())
+    local options = {}
+    for key, value in pairs(choice.options) do options[key] = value end
+    function options.on_error(i, err) if not left then left = take(i, nil, err) end end
+    function options.on_result(i, ...) if not left then left = take(i, ...) end end
+    local t <close> = fast_map.fast_map_async(f, new_input(choice), options)
     while not left and not t:join(0.01) do end
     return left
   end,

@@ -66,7 +66,8 @@ end
 
 -- What every script begins with; on one line, so that the script's own lines count from 2.
 local prelude = own_path:gsub("\\\n", "\\n"):gsub("\n", " ") ..
-  'fast_map = require "fast_map" faulty = require "faulty" fast_map_async = fast_map.fast_map_async io.stdout:setvbuf "line"\n'
+  'fast_map = require "fast_map" faulty = require "faulty" fast_map_async = fast_map.fast_map_async ' ..
+  'io.stdout:setvbuf "line"\n'
 
 --- Starts a script in the background. o: host, before (shell commands), environment, seconds, from and to (redirections).
 --- Returns a table: name of the files made, mark.

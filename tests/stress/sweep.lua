@@ -45,7 +45,8 @@ M.scripts = {
   ]],
 }
 
-local before = [[local failure = require "fast_map.failure" require "fast_map.handle" collectgarbage "stop" faulty.scarce(true)
+local before = [[
+local failure = require "fast_map.failure" require "fast_map.handle" collectgarbage "stop" faulty.scarce(true)
 local ok, err = pcall(function() ]]
 local after = [[ end)
 faulty.scarce(false)
@@ -65,7 +66,8 @@ function M.try(script, first, last, only)
   kit.write(name, ("\0"):rep(64))
   local environment = ("LD_PRELOAD=%s SCARCE_AT=%d SCARCE_LAST=%d SCARCE_COUNT=%s SCARCE_ONLY=%s"):format(kit.scarce, first,
     last, name, only or "")
-  local output, code, gone = kit.run(before .. script:gsub("\n", " ") .. after, { environment = environment, seconds = 20 })
+  local output, code, gone = kit.run(before .. script:gsub("\n", " ") .. after,
+    { environment = environment, seconds = 20 })
   local made = calls(name)
   os.remove(name)
   local wrong
