@@ -72,7 +72,7 @@ static enum status append_place(struct buffer *b, const struct entry *entries, u
       return STATUS_TYPE;
     steps[count++] = p;
   }
-  if (steps[count - 1]->step >= STEP_FIELD)
+  if (count == 0 || steps[count - 1]->step >= STEP_FIELD)
     return STATUS_TYPE;
   if ((status = append_byte(b, KIND_PLACE)) == STATUS_OK)
     status = buffer_append(b, &address, sizeof address);
@@ -222,8 +222,11 @@ static void meet_fields(lua_State *L, struct origin *o, int anchors, uint32_t no
     meet(L, o, anchors, (struct place){.parent = node, .step = STEP_META}, 0);
   for (lua_pushnil(L); o->fields < FIELD_LIMIT && lua_next(L, table); o->fields++) {
     struct place place = place_of_field(L, node, table + 1);
-    if (place.step == STEP_FIELD && strlen(place.name) == lua_rawlen(L, -2))
-      meet(L, o, anchors, root != 0 ? (struct place){.step = root} : place, table + 1);
+    int is_name = place.step == STEP_FIELD && strlen(place.name) == lua_rawlen(L, -2);
+    if (is_name && root != 0)
+      place = (struct place){.step = root};
+    if (is_name)
+      meet(L, o, anchors, place, table + 1);
     else if (place.step != STEP_FIELD && place.step != STEP_OTHER && root == 0)
       meet(L, o, anchors, place, 0);
     else

@@ -91,7 +91,6 @@ describe("upvalues in a task", function()
   end)
 end)
 
--- luacheck: push read_globals spec_value spec_table spec_big spec_function, push globals _G
 describe("globals in a task", function()
   it("are found by name, in _G, and from text loaded there", function()
     _G.spec_value, _G.spec_table = 5, { deep = { 6 } }
@@ -150,7 +149,6 @@ describe("globals in a task", function()
     _G.spec_big = nil
   end)
 end)
--- luacheck: pop
 
 describe("modules in a task", function()
   it("have the state that the script gave them, captured or required", function()
