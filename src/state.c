@@ -12,6 +12,7 @@
 #include "origin.h"
 
 #define REPLY_KEPT   65536     /* bytes of the reply buffer that are kept between tasks */
+#define ARENA_BLOCK  2048      /* bytes: larger ones are malloc's */
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
 
 /* What a task's error is blamed on. */
@@ -23,6 +24,7 @@ struct state {
   struct codec_link *link;
   struct state_options options;
   size_t memory_used, memory_limit;
+  unsigned char *arena, *arena_next, *arena_end;
   struct port *port;
   struct job job; /* valid unless PHASE_NONE */
   enum phase phase;
@@ -32,19 +34,64 @@ struct state {
 
 static const char traceback_key = 0; /* registry: of the last error */
 
+/* -- memory: first the lent arena, never reused but at its end, then malloc. What a state is opened with lives as long as
+   it, so that little is lost; and a forked child does not have to copy the parent's heap page by page for it. */
+
+static int in_arena(const struct state *s, const void *block) {
+  const unsigned char *b = block;
+  return b != NULL && b >= s->arena && b < s->arena_end;
+}
+
+static size_t rounded(size_t size) {
+  return (size + 15) & ~(size_t)15;
+}
+
+static int is_last(const struct state *s, const void *block, size_t size) {
+  return (const unsigned char *)block + rounded(size) == s->arena_next;
+}
+
+static void *take(struct state *s, size_t size) {
+  unsigned char *block = s->arena_next;
+  if (size > ARENA_BLOCK || rounded(size) > (size_t)(s->arena_end - block))
+    return malloc(size);
+  s->arena_next += rounded(size);
+  return block;
+}
+
+static void give_back(struct state *s, void *block, size_t size) {
+  if (!in_arena(s, block))
+    free(block);
+  else if (is_last(s, block, size))
+    s->arena_next = block;
+}
+
+static void *move(struct state *s, void *block, size_t old_size, size_t size) {
+  void *moved;
+  if (!in_arena(s, block))
+    return realloc(block, size);
+  if (size <= old_size)
+    return block;
+  moved = take(s, size);
+  if (moved != NULL) {
+    memcpy(moved, block, old_size);
+    give_back(s, block, old_size);
+  }
+  return moved;
+}
+
 static void *allocate(void *data, void *block, size_t old_size, size_t size) {
   struct state *s = data;
   if (block == NULL)
     old_size = 0;
   if (size == 0) {
-    free(block);
+    give_back(s, block, old_size);
     s->memory_used -= old_size;
     return NULL;
   }
   if (size > old_size &&
       (size > SIZE_MAX >> 20 || (s->memory_limit != 0 && s->memory_used + size - old_size > s->memory_limit)))
     return NULL;
-  block = realloc(block, size);
+  block = block == NULL ? take(s, size) : move(s, block, old_size, size);
   if (block != NULL)
     s->memory_used += size - old_size;
   return block;
@@ -70,6 +117,8 @@ enum status state_open(struct state **box, struct snapshot *snapshot, const stru
   if (s == NULL)
     return STATUS_NOMEM;
   s->options = *options;
+  s->arena = s->arena_next = options->arena;
+  s->arena_end = s->arena + options->arena_size;
   s->import.snapshot = snapshot;
   s->import.seed[0] = options->seed;
   s->import.memory_limit = &s->memory_limit;

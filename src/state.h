@@ -14,10 +14,13 @@ struct snapshot;
 struct state;
 
 struct state_options {
-  uint64_t seed;       /* for math.random: different in every thread, unless
+  uint64_t seed;     /* for math.random: different in every thread, unless
                         per_task_seed */
-  int per_task_seed;   /* when set, task k draws from (seed, k): the same numbers
+  int per_task_seed; /* when set, task k draws from (seed, k): the same numbers
                         on any thread */
+  void *
+      arena; /* lent for the state's life: its first small blocks come from here, close together; may be NULL */
+  size_t arena_size;
   size_t memory_limit; /* bytes for this state; 0: none */
 };
 

@@ -20,8 +20,9 @@
 #define HELD_KEEP       (1 << 16) /* bytes of buffers kept between tasks */
 #define SAMPLE_MS_LEAST 1
 #define SAMPLE_MS_MOST  50
-#define SAMPLE_MOST     64   /* threads looked at in one go */
-#define SEEN_MOST       1024 /* and passed by: the newest come first, the older ones mostly wait */
+#define SAMPLE_MOST     64         /* threads looked at in one go */
+#define SEEN_MOST       1024       /* and passed by: the newest come first, the older ones mostly wait */
+#define ARENA_SIZE      (24 << 10) /* bytes of a state's first memory, on its thread's stack */
 #define EXIT_BROKEN     126
 #define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
 
@@ -367,11 +368,13 @@ static uint64_t mixed(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-static enum status open_state(struct member *m, struct state **state) {
+static enum status open_state(struct member *m, void *arena) {
   struct state_options options = m->team->options.state;
+  options.arena = arena;
+  options.arena_size = ARENA_SIZE;
   if (!options.per_task_seed)
     options.seed = mixed(options.seed + (uint64_t)m->number);
-  return state_open(state, m->team->options.snapshot, &options);
+  return state_open(&m->state, m->team->options.snapshot, &options);
 }
 
 /* No memory for a state. True: the others do without this thread. */
@@ -426,9 +429,10 @@ static void close_state(struct member *m) {
 static void *thread_main(void *argument) {
   struct member *m = argument;
   char handler_stack[FATAL_STACK]; /* far from where an overflow happens; no memory until it is used */
+  char arena[ARENA_SIZE] __attribute__((aligned(16)));
   set_out(m, handler_stack);
   for (;;) {
-    if (open_state(m, &m->state) == STATUS_OK)
+    if (open_state(m, arena) == STATUS_OK)
       state_serve(m->state, &m->port); /* until the state is spent */
     else if (may_leave(m->team))
       break;
