@@ -385,20 +385,26 @@ static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verd
   }
 }
 
-static void mark_suspects(struct pool *pool, int worker, const char *text) {
+static void suspect(struct pool *pool, int worker, uint64_t index, const char *text) {
+  struct slot *slot = window_slot(&pool->window, index);
+  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->suspect)
+    return; /* taken back below, or long answered */
+  if (!pool->options.rerun) {
+    fail(pool, index, slot, VERDICT_CRASH, text);
+    return;
+  }
+  slot->suspect = 1;
+  queue_again(pool, index, slot);
+}
+
+/* Those that were running; after nonsense all that the worker had: its replies may be what is lost. */
+static void mark_suspects(struct pool *pool, int worker, int all, const char *text) {
   uint64_t index;
   int n;
-  for (n = 0; (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++) {
-    struct slot *slot = window_slot(&pool->window, index);
-    if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->suspect)
-      continue; /* taken back below, or long answered */
-    if (!pool->options.rerun) {
-      fail(pool, index, slot, VERDICT_CRASH, text);
-      continue;
-    }
-    slot->suspect = 1;
-    queue_again(pool, index, slot);
-  }
+  for (n = 0; !all && (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
+    suspect(pool, worker, index, text);
+  for (index = pool->window.first; all && index < pool->window.next; index++)
+    suspect(pool, worker, index, text);
 }
 
 /* The task whose thread faulted, 0 when it is not known: it may have been answered since, or its number be nonsense. */
@@ -424,7 +430,7 @@ static void take_loss(struct pool *pool, const struct event *event) {
   describe_loss(loss, text, sizeof text);
   pool->refused = 0; /* there is room for one again */
   if (culprit == 0)
-    mark_suspects(pool, event->worker, text);
+    mark_suspects(pool, event->worker, loss->garbage, text);
   take_back(pool, event->worker, culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
   if (pool->window.done > done)
     pool->deaths = 0; /* it cost a task: things get on */
