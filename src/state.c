@@ -118,7 +118,7 @@ enum status state_open(struct state **box, struct snapshot *snapshot, const stru
     return STATUS_NOMEM;
   s->options = *options;
   s->arena = s->arena_next = options->arena;
-  s->arena_end = s->arena + options->arena_size;
+  s->arena_end = s->arena == NULL ? NULL : s->arena + options->arena_size;
   s->import.snapshot = snapshot;
   s->import.seed[0] = options->seed;
   s->import.memory_limit = &s->memory_limit;
