@@ -13,8 +13,9 @@ static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
-enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota) {
-  *crew = (struct crew){.limit = limit, .task_count = task_count, .quota = quota};
+enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota, uint64_t chunk) {
+  *crew =
+      (struct crew){.limit = limit, .task_count = task_count, .quota = quota, .chunk = chunk > 0 ? chunk : 1};
   crew->men = calloc((size_t)limit, sizeof *crew->men);
   return crew->men == NULL ? STATUS_NOMEM : STATUS_OK;
 }
@@ -45,9 +46,9 @@ void crew_lost(struct crew *crew, int man) {
   crew->alive--;
 }
 
-void crew_sent(struct crew *crew, int man) {
-  crew->men[man].in_hand++;
-  crew->men[man].assigned++;
+void crew_sent(struct crew *crew, int man, uint64_t count) {
+  crew->men[man].in_hand += count;
+  crew->men[man].assigned += count;
 }
 
 void crew_answered(struct crew *crew, int man) {
@@ -116,10 +117,10 @@ struct ration crew_ration(const struct crew *crew, uint64_t left) {
 
 uint64_t crew_appetite(const struct crew *crew, int man, const struct ration *ration) {
   const struct crewman *m = &crew->men[man];
-  uint64_t target;
-  if (!m->alive || m->full || m->alone || m->retired)
-    return 0;
-  target = least((uint64_t)m->capacity + pace_ahead(&crew->pace), ration->share);
+  uint64_t target, now = (uint64_t)m->capacity * crew->chunk, ahead = pace_ahead(&crew->pace);
+  if (!m->alive || m->full || m->alone || m->retired || m->in_hand > now + ahead / 2)
+    return 0; /* of short tasks it first does half of what waits: many in one message, and one wake-up, cost little */
+  target = least(now + ahead, ration->share);
   if (ration->lead != UINT64_MAX)
     target = least(target, m->in_hand + (ration->lead > m->assigned ? ration->lead - m->assigned : 0));
   if (crew->quota != 0)

@@ -29,11 +29,12 @@ struct crew {
   int alive;
   int64_t task_count; /* of the whole map; -1: not known */
   uint64_t quota;     /* tasks for one life of a worker; 0: no limit */
+  uint64_t chunk;     /* tasks that a thread takes at a time, at least 1 */
   struct pace pace;
 };
 
 /* OK NOMEM */
-enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota);
+enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota, uint64_t chunk);
 void crew_close(struct crew *crew);
 
 /* A number that no living worker has; -1: all live. */
@@ -41,7 +42,7 @@ int crew_vacancy(const struct crew *crew);
 
 void crew_start(struct crew *crew, int man, int64_t now);
 void crew_lost(struct crew *crew, int man);
-void crew_sent(struct crew *crew, int man);
+void crew_sent(struct crew *crew, int man, uint64_t count);
 void crew_answered(struct crew *crew, int man);
 
 /* Lets the pace know that time has passed. */

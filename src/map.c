@@ -22,8 +22,10 @@
 #define MAP          "fast_map.map"
 #define RING_SIZE    ((size_t)256 << 10)
 #define THREADS_MOST 32768 /* of one process: the kernel's own limit is about there */
-#define FILL_MOST    512   /* tasks pulled in one go, before workers are woken and results handed out */
-#define STREAK       64    /* results handed out between two looks at the workers */
+#define FILL_FIRST   256
+#define FILL_MOST    2048   /* tasks pulled in one go, before workers are woken and results handed out */
+#define FILL_NS      500000 /* what that may take: fewer are pulled of an input that is slow */
+#define STREAK       64     /* results handed out between two looks at the workers */
 #define BUFFER_KEEP  ((size_t)1 << 20)
 
 /* user values of the userdata */
@@ -41,12 +43,13 @@ struct map {
   int floats;                /* RANGE: of floats */
   lua_Integer first, step;
   lua_Number first_float, step_float;
-  lua_State *feeder; /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
-  int exhausted;     /* no more tasks will come */
-  int feeding;       /* the input's own code runs */
-  int paused;        /* the feeder yielded by itself (rest), not the input's code */
-  int failed_input;  /* SLOT_ERROR holds what the input raised */
-  int forked;        /* the first worker is */
+  lua_State *feeder;     /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
+  lua_Integer fill_most; /* tasks pulled in one go */
+  int exhausted;         /* no more tasks will come */
+  int feeding;           /* the input's own code runs */
+  int paused;            /* the feeder yielded by itself (rest), not the input's code */
+  int failed_input;      /* SLOT_ERROR holds what the input raised */
+  int forked;            /* the first worker is */
   int streak;
   struct pool_figures figures; /* of a closed map */
   int epoll;                   /* what an event loop waits on; -1: nobody asked */
@@ -121,6 +124,9 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   pool->ordered = field_boolean(L, 1, "ordered");
   pool->worker_quota = (uint64_t)field_integer(L, 1, "max_tasks_per_worker", 0);
   pool->rerun = field_boolean(L, 1, "rerun");
+  pool->chunksize = (uint64_t)least(field_integer(L, 1, "chunksize", 0), MESSAGE_RUN_MAX);
+  if (!pool->rerun) /* what was done, but not told when the worker died, would run again */
+    pool->chunksize = 1;
   pool->retries = (int)least(field_integer(L, 1, "retries", 0), MESSAGE_ATTEMPT_MAX / 2);
   pool->retry_delay_ns = field_nanoseconds(L, 1, "retry_delay");
   map->context.thread_limit = pool->thread_limit;
@@ -128,6 +134,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   map->context.for_each = threads >= tasks;
   map->context.worker_count = pool->worker_limit;
   map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
+  map->context.chunksize = (int)pool->chunksize;
   map->context.timeout_ns = field_nanoseconds(L, 1, "timeout");
   map->context.kill_after_ns = field_nanoseconds(L, 1, "kill_after");
   if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
@@ -185,7 +192,7 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.epoll = -1}; /* closed until open_pool succeeds */
+  *map = (struct map){.fill_most = FILL_FIRST, .epoll = -1}; /* closed until open_pool succeeds */
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
   read_source(L, map);
@@ -273,7 +280,7 @@ static int l_push(lua_State *L) {
 static int l_room(lua_State *L) {
   struct map *map = check_open(L);
   uint64_t room = pool_room(map->pool);
-  lua_pushinteger(L, (lua_Integer)(room < FILL_MOST ? room : FILL_MOST));
+  lua_pushinteger(L, least((lua_Integer)room, map->fill_most));
   return 1;
 }
 
@@ -346,21 +353,31 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
   return -1;
 }
 
+/* [-0, +0, v] Pulls so many tasks. As fill_fed. */
+static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
+  int64_t took = clock_now();
+  int yielded = -1;
+  if (map->kind == SOURCE_OTHER)
+    yielded = fill_fed(L, map, given);
+  else
+    fill_numbered(L, map, room);
+  took = clock_now() - took;
+  if (took > FILL_NS && map->fill_most > 1)
+    map->fill_most /= 2;
+  else if (took < FILL_NS / 4 && room == map->fill_most && map->fill_most < FILL_MOST)
+    map->fill_most *= 2;
+  return yielded;
+}
+
 /* [-0, +0, v] Pulls what there is room for. As fill_fed. */
 static int fill(lua_State *L, struct map *map, int given) {
-  uint64_t room;
+  lua_Integer room;
   int yielded = -1;
   if (map->exhausted)
     return -1;
-  room = pool_room(map->pool);
-  if (room > FILL_MOST)
-    room = FILL_MOST;
-  if (map->kind != SOURCE_OTHER) {
-    if (room > 0 || map->count == 0)
-      fill_numbered(L, map, (lua_Integer)room);
-  } else if (room > 0 || given > 0) {
-    yielded = fill_fed(L, map, given);
-  }
+  room = least((lua_Integer)pool_room(map->pool), map->fill_most);
+  if (room > 0 || given > 0 || map->count == 0)
+    yielded = pull(L, map, room, given);
   if (map->exhausted)
     pool_end(map->pool);
   pool_flush(map->pool);

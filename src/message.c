@@ -1,16 +1,17 @@
 #include "config.h"
 #include "message.h"
 
-#define HEADER ((size_t)16)
+#define HEADER MESSAGE_HEADER
 
 static void pack(const struct message *m, uint64_t words[2]) {
-  words[0] = (uint64_t)m->size << 8 | m->kind;
+  words[0] = (uint64_t)m->size << 24 | (uint64_t)m->run << 8 | m->kind;
   words[1] = m->index << 16 | m->attempt;
 }
 
 static void unpack(struct message *m, const uint64_t words[2]) {
   m->kind = words[0] & 0xff;
-  m->size = words[0] >> 8;
+  m->run = words[0] >> 8 & 0xffff;
+  m->size = words[0] >> 24;
   m->attempt = words[1] & 0xffff;
   m->index = words[1] >> 16;
 }

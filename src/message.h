@@ -2,7 +2,7 @@
    Level 2: ring, buffer, port.h (verdicts).
 
    wire: a header of two 8-byte words in the machine's byte order (both ends are forks of one image), then the bytes
-     word 1   size << 8 | kind      size in bytes of what follows
+     word 1   size << 24 | run << 8 | kind      size in bytes of what follows
      word 2   index << 16 | attempt */
 #ifndef FAST_MAP_MESSAGE_H
 #define FAST_MAP_MESSAGE_H
@@ -13,19 +13,23 @@
 #include "ring.h"
 
 #define MESSAGE_ATTEMPT_MAX 0xffff
+#define MESSAGE_RUN_MAX     0xffff
+#define MESSAGE_HEADER      ((size_t)16) /* bytes */
 
 /* kind: these to the worker; from the worker an enum verdict */
 enum {
   MESSAGE_TASK = 0,
-  MESSAGE_END = 0x80 /* no bytes, index 0: no task will come any more; leave when the last is done */
+  MESSAGE_RUN = 0x40, /* from the worker: replies with a verdict each */
+  MESSAGE_END = 0x80  /* no bytes, index 0: no task will come any more; leave when the last is done */
 };
 
 struct message {
   unsigned char kind;
   uint32_t attempt; /* 1..MESSAGE_ATTEMPT_MAX */
-  uint64_t index;   /* below 2^48 */
+  uint16_t run;     /* number of tasks or replies in it (run.h); 0: one, whose bytes are its own */
+  uint64_t index;   /* of the first; below 2^48 */
   const unsigned char *bytes;
-  size_t size; /* below 2^56 */
+  size_t size; /* below 2^40 */
 };
 
 /* Writer. *sent: bytes of the message (header included) that went before; 0 at first.

@@ -8,12 +8,14 @@
 
 #include "clock.h"
 #include "crew.h"
+#include "run.h"
 
 #define BYTES_AHEAD                                                                                          \
-  ((size_t)64 << 20)    /* soft bound on the window's memory: no more tasks are pulled beyond it */
-#define DRAIN       256 /* replies taken in before results are handed out */
-#define DELAY_MOST  (86400 * CLOCK_SECOND)
-#define DEATHS_MOST 3 /* in a row without a task completed or failed: the map ends */
+  ((size_t)64 << 20)      /* soft bound on the window's memory: no more tasks are pulled beyond it */
+#define DRAIN         256 /* replies taken in before results are handed out */
+#define RUN_TASK_MOST 512 /* bytes of a task that shares a message with others */
+#define DELAY_MOST    (86400 * CLOCK_SECOND)
+#define DEATHS_MOST   3 /* in a row without a task completed or failed: the map ends */
 
 /* A task that runs again, but not at once. */
 struct delay {
@@ -35,14 +37,15 @@ struct pool {
   uint64_t suspects;    /* of those, tasks that must run alone */
   struct delay *delays; /* of those, tasks that wait for their moment */
   size_t delay_count, delay_capacity;
-  uint64_t turn; /* where the search for a ready result goes on when unordered */
+  struct buffer run; /* of tasks, on its way into a message */
+  uint64_t turn;     /* where the search for a ready result goes on when unordered */
   uint64_t delivered;
 };
 
 enum status pool_open(struct pool **box, const struct pool_options *options, struct transport *transport) {
   struct pool *pool = calloc(1, sizeof *pool);
   if (pool == NULL || crew_open(&pool->crew, options->worker_limit, options->task_count,
-                                options->worker_quota) != STATUS_OK) {
+                                options->worker_quota, options->chunksize) != STATUS_OK) {
     free(pool);
     transport->ops->stop(transport, 0);
     return STATUS_NOMEM;
@@ -63,6 +66,7 @@ void pool_close(struct pool **box) {
   pool->transport->ops->stop(pool->transport, pool_finished(pool));
   window_release(&pool->window);
   crew_close(&pool->crew);
+  buffer_release(&pool->run);
   free(pool->delays);
   free(pool);
 }
@@ -131,19 +135,28 @@ static enum status start_worker(struct pool *pool) {
   return pool->crew.alive > 0 ? STATUS_OK : status;
 }
 
+static void note_sent(struct pool *pool, int worker, struct slot *slot) {
+  slot->state = SLOT_SENT;
+  slot->attempt++;
+  slot->worker = worker;
+  pool->queued--;
+}
+
+static enum status send_message(struct pool *pool, int worker, const struct message *m) {
+  if (pool->transport->ops->send(pool->transport, worker, m) == STATUS_OK)
+    return STATUS_OK;
+  pool->crew.men[worker].full = 1;
+  return STATUS_AGAIN;
+}
+
 /* OK; AGAIN: the worker takes no more now. */
 static enum status send_slot(struct pool *pool, int worker, uint64_t index, struct slot *slot) {
   struct message m = {.kind = MESSAGE_TASK, .index = index, .size = slot->size, .bytes = slot_bytes(slot)};
   m.attempt = slot->attempt + 1u;
-  if (pool->transport->ops->send(pool->transport, worker, &m) != STATUS_OK) {
-    pool->crew.men[worker].full = 1;
+  if (send_message(pool, worker, &m) != STATUS_OK)
     return STATUS_AGAIN;
-  }
-  slot->state = SLOT_SENT;
-  slot->attempt++;
-  slot->worker = worker;
-  crew_sent(&pool->crew, worker);
-  pool->queued--;
+  note_sent(pool, worker, slot);
+  crew_sent(&pool->crew, worker, 1);
   return STATUS_OK;
 }
 
@@ -177,6 +190,46 @@ static void deal_suspects(struct pool *pool) {
   }
 }
 
+/* Puts neighbours from pool->unsent on into pool->run: short ones that run for the first time. Returns how many. */
+static uint64_t gather_run(struct pool *pool, uint64_t most) {
+  size_t size_most = pool->transport->run_size;
+  uint64_t count = 0;
+  pool->run.size = 0;
+  for (; count < most && count < MESSAGE_RUN_MAX; count++) {
+    const struct slot *slot = window_slot(&pool->window, pool->unsent + count);
+    if (slot == NULL || !is_waiting(slot) || slot->attempt != 0 || slot->size > RUN_TASK_MOST)
+      break;
+    if (pool->run.size + slot->size + RUN_HEAD_MOST > size_most ||
+        run_add(&pool->run, 0, slot_bytes(slot), slot->size) != STATUS_OK)
+      break;
+  }
+  return count;
+}
+
+/* Sends the oldest tasks that wait, at most `most`, in one message. Returns how many; 0: the worker takes no more now, or
+   there are none. */
+static uint64_t send_some(struct pool *pool, int worker, uint64_t most) {
+  struct slot *slot = next_queued(pool);
+  struct message m = {.kind = MESSAGE_TASK, .attempt = 1};
+  uint64_t count, i;
+  if (slot == NULL)
+    return 0;
+  count = most > 1 ? gather_run(pool, most) : 0;
+  if (count < 2)
+    return send_slot(pool, worker, pool->unsent, slot) == STATUS_OK;
+  m.run = (uint16_t)count;
+  m.index = pool->unsent;
+  m.bytes = pool->run.bytes;
+  m.size = pool->run.size;
+  if (send_message(pool, worker, &m) != STATUS_OK)
+    return 0;
+  for (i = 0; i < count; i++)
+    note_sent(pool, worker, window_slot(&pool->window, m.index + i));
+  crew_sent(&pool->crew, worker, count);
+  pool->unsent += count;
+  return count;
+}
+
 /* Deals what is queued, the hungriest first, in runs. */
 static void deal(struct pool *pool) {
   struct ration r;
@@ -185,17 +238,13 @@ static void deal(struct pool *pool) {
     return;
   r = ration(pool);
   for (;;) {
-    uint64_t wants, n;
+    uint64_t wants, n, sent;
     int worker = crew_hungriest(&pool->crew, &r, &wants);
-    if (worker < 0)
+    if (worker < 0 || next_queued(pool) == NULL)
       return;
-    for (n = (wants + 1) / 2; n > 0; n--) {
-      struct slot *slot = next_queued(pool);
-      if (slot == NULL)
-        return;
-      if (send_slot(pool, worker, pool->unsent, slot) != STATUS_OK)
+    for (n = (wants + 1) / 2; n > 0; n -= sent)
+      if ((sent = send_some(pool, worker, n)) == 0)
         break;
-    }
   }
 }
 
@@ -328,23 +377,43 @@ static int is_workers_verdict(int kind) {
   return (kind >= VERDICT_DONE && kind <= VERDICT_TIMEOUT) || kind == VERDICT_FATAL;
 }
 
-static void take_result(struct pool *pool, const struct event *event) {
-  const struct message *m = &event->message;
-  struct slot *slot = window_slot(&pool->window, m->index);
-  pool->crew.men[event->worker].full = 0;
-  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != event->worker ||
-      slot->attempt != m->attempt)
+static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t attempt,
+                       const struct item *item) {
+  struct slot *slot = window_slot(&pool->window, index);
+  if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->attempt != attempt)
     return; /* of an older attempt, or nonsense */
-  if (!is_workers_verdict(m->kind)) {
-    pool->transport->ops->drop(pool->transport, event->worker); /* it is out of its mind */
+  if (!is_workers_verdict(item->verdict)) {
+    pool->transport->ops->drop(pool->transport, worker); /* it is out of its mind */
     return;
   }
-  crew_answered(&pool->crew, event->worker);
+  crew_answered(&pool->crew, worker);
   pool->deaths = 0;
   slot->suspect = 0; /* it has not killed its worker */
+  if (!retry(pool, index, slot, (enum verdict)item->verdict))
+    finish(pool, slot, (enum verdict)item->verdict, item->bytes, item->size);
+}
+
+static void take_run(struct pool *pool, int worker, const struct message *m) {
+  struct run run = {m->bytes, m->bytes + m->size};
+  struct item item;
+  int i;
+  for (i = 0; i < m->run; i++) {
+    if (run_next(&run, &item) != STATUS_OK) {
+      pool->transport->ops->drop(pool->transport, worker);
+      return;
+    }
+    take_reply(pool, worker, m->index + (uint64_t)i, m->attempt, &item);
+  }
+}
+
+static void take_result(struct pool *pool, const struct event *event) {
+  const struct message *m = &event->message;
+  pool->crew.men[event->worker].full = 0;
+  if (m->kind == MESSAGE_RUN)
+    take_run(pool, event->worker, m);
+  else
+    take_reply(pool, event->worker, m->index, m->attempt, &(struct item){m->kind, m->bytes, m->size});
   retire_worn_out(pool, event->worker);
-  if (!retry(pool, m->index, slot, (enum verdict)m->kind))
-    finish(pool, slot, (enum verdict)m->kind, m->bytes, m->size);
 }
 
 /* The verdict is the pool's own: its bytes are text. */
@@ -520,7 +589,9 @@ enum status pool_ready(struct pool *pool, struct delivery *d) {
   d->index = index;
   d->attempt = slot->attempt;
   d->verdict = (enum verdict)slot->verdict;
-  d->pid = slot->worker < 0 ? 0 : pool->transport->ops->pid(pool->transport, slot->worker);
+  d->pid = 0;
+  if (slot->verdict != VERDICT_DONE && slot->worker >= 0)
+    d->pid = pool->transport->ops->pid(pool->transport, slot->worker);
   d->own = slot->own;
   d->bytes = slot_bytes(slot);
   d->size = slot->size;

@@ -18,6 +18,7 @@ struct pool_options {
   int ordered;            /* results in the tasks' order */
   int retries;            /* further runs of a task that raised or timed out */
   int64_t retry_delay_ns; /* before the first of them, doubling */
+  uint64_t chunksize;     /* tasks that a thread takes at a time; 0: as many as are short */
   uint64_t worker_quota;  /* tasks after which a worker is replaced; 0: never */
   int rerun;              /* tasks that were running in a worker when it died run again */
 };
@@ -27,7 +28,7 @@ struct delivery {
   uint64_t index;
   uint32_t attempt;
   enum verdict verdict;
-  int pid; /* of the worker, 0: not known */
+  int pid; /* of the worker, when the task failed; 0: not known */
   int own; /* the verdict is the pool's, not a worker's: bytes are text, not a codec message */
   const unsigned char
       *bytes; /* valid until pool_delivered; text for people when the verdict is the pool's own */

@@ -1,5 +1,5 @@
 /* team.h - the threads of one worker and the queue they share.
-   Level 5: link, message, port, state, blocking. One a process; knows no lua.h.
+   Level 5: link, queue, port, state, blocking. One a process; knows no lua.h. Its inside: member.h.
 
    Threads wait for tasks on the process's task ring under one lock; the worker's listener thread (worker.c) alone listens to
    the doorbell and passes the wake-up on. A thread is added only while tasks are queued and every thread waits:
@@ -17,6 +17,7 @@ struct team_options {
   struct snapshot *snapshot;
   struct state_options state; /* seed: of the process; each thread gets another made from it */
   int thread_limit;
+  int chunksize;         /* tasks that a thread takes at a time; 0: as many as are short */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from the interruption to the end of the process */
 };
@@ -34,6 +35,10 @@ void team_wake(struct team *team);
 /* Listener thread: looks which threads wait in the kernel without having said so. Returns the milliseconds after
    which to look again. */
 int team_sample(struct team *team);
+
+/* Listener thread: looks for threads that took several tasks and are long in one of them: the others are shared out, and
+   their replies sent. Returns as above. */
+int team_share(struct team *team);
 
 /* Listener thread: interrupts tasks that are over their time; ends the process when one does not yield to that. Returns
    the milliseconds after which to look again. */

@@ -11,9 +11,9 @@
 #include "message.h"
 
 enum event_kind {
-  EVENT_RESULT, /* a reply: message with verdict as kind; its bytes are valid until the next call */
-  EVENT_ADDED,  /* a worker appeared or changed: it can use `capacity` tasks at a time now */
-  EVENT_LOST    /* a worker died; nothing more comes from it, its number is free for a start */
+  EVENT_RESULT, /* a reply: message with verdict as kind, or a run of them; its bytes are valid until the next call */
+  EVENT_ADDED, /* a worker appeared or changed: it can use `capacity` tasks at a time now */
+  EVENT_LOST   /* a worker died; nothing more comes from it, its number is free for a start */
 };
 
 #define LOSS_TEXT 1024 /* bytes: what people are told of a loss, trace included */
@@ -41,7 +41,8 @@ struct transport;
 struct transport_ops {
   /* Starts worker number `worker`. OK (EVENT_ADDED follows); SYSTEM, NOMEM: refused. */
   enum status (*start)(struct transport *t, int worker);
-  /* Gives a task to a worker. m->bytes stay valid until its result or the worker's loss was received.
+  /* Gives a task to a worker. m->bytes stay valid until its result or the worker's loss was received; those of a run, which
+     is not larger than run_size, until the return.
      OK; AGAIN: full now, nothing was taken; CLOSED: the worker is lost, EVENT_LOST follows. */
   enum status (*send)(struct transport *t, int worker, const struct message *m);
   /* Wakes workers that sleep although tasks were sent. Call once after a row of sends. */
@@ -64,6 +65,8 @@ struct transport_ops {
 
 struct transport {
   const struct transport_ops *ops;
+  size_t
+      run_size; /* bytes: a run of tasks not larger than this is taken whole or not at all; 0: runs are not */
 };
 
 #endif

@@ -19,8 +19,7 @@
 #include "port.h"
 
 #define RING_SIZE_LEAST  ((size_t)4096)
-#define REPLY_MOST       ((size_t)1 << 40) /* bytes; more is nonsense */
-#define TURN             64                /* replies taken from one worker before the next one's turn */
+#define TURN             64 /* replies taken from one worker before the next one's turn */
 #define NAP_NS           30000 /* instead of a sleep while replies come thick: saves the workers' wake-up calls */
 #define NAP_AFTER        16   /* replies since the last sleep that make a nap worth it */
 #define DEAF_ROUNDS      64   /* of receiving without sleep, after which it is looked who died */
@@ -344,8 +343,10 @@ static void let_go(struct transport_fork *f) {
 /* No worker writes that: something in it has overwritten the ring. A reply to a task that it does not have whole yet is
    nonsense too: the rest of the task's bytes is still needed. */
 static int is_nonsense(const struct process *p, const struct message *m) {
-  return m->kind < VERDICT_DONE || m->kind > VERDICT_FATAL || m->index == 0 || m->size > REPLY_MOST ||
-         (p->sent != 0 && m->index == p->sending.index);
+  uint64_t count = m->run > 0 ? m->run : 1;
+  if (m->kind == MESSAGE_RUN ? m->run == 0 : m->run > 0 || m->kind < VERDICT_DONE || m->kind > VERDICT_FATAL)
+    return 1;
+  return m->index == 0 || (p->sent != 0 && p->sending.index - m->index < count);
 }
 
 /* OK; AGAIN; CLOSED: the ring cannot be followed any more; NOMEM */
@@ -612,6 +613,7 @@ static enum status share(struct transport_fork *f) {
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) {
       f->memory = memory;
+      f->base.run_size = ring_size / 2 - MESSAGE_HEADER;
       return STATUS_OK;
     }
   }

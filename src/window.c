@@ -24,12 +24,6 @@ void window_release(struct window *w) {
   window_init(w);
 }
 
-struct slot *window_slot(const struct window *w, uint64_t index) {
-  if (index < w->first || index >= w->next)
-    return NULL;
-  return &w->slots[index & (w->capacity - 1)];
-}
-
 static enum status grow(struct window *w) {
   uint64_t i, capacity = w->capacity == 0 ? 64 : w->capacity * 2;
   struct slot *slots = malloc(capacity * sizeof *slots);
@@ -82,10 +76,6 @@ enum status window_add(struct window *w, const void *bytes, size_t size) {
   slot->worker = -1;
   w->next++;
   return STATUS_OK;
-}
-
-const unsigned char *slot_bytes(const struct slot *slot) {
-  return slot->size > SLOT_INLINE ? slot->bytes.heap : slot->bytes.own;
 }
 
 enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes,

@@ -49,13 +49,17 @@ static inline uint64_t window_count(const struct window *w) {
 }
 
 /* The slot of a task, or NULL when index is outside the window. Pointers end at window_add. */
-struct slot *window_slot(const struct window *w, uint64_t index);
+static inline struct slot *window_slot(const struct window *w, uint64_t index) {
+  return index >= w->first && index < w->next ? &w->slots[index & (w->capacity - 1)] : NULL;
+}
 
 /* Appends a task with a copy of its bytes, QUEUED. OK NOMEM */
 enum status window_add(struct window *w, const void *bytes, size_t size);
 
 /* The bytes of a slot: a task's until window_finish, a result's after it. Valid until window_add for short ones. */
-const unsigned char *slot_bytes(const struct slot *slot);
+static inline const unsigned char *slot_bytes(const struct slot *slot) {
+  return slot->size > SLOT_INLINE ? slot->bytes.heap : slot->bytes.own;
+}
 
 /* Replaces the task's bytes by the result's; state DONE. OK; NOMEM (unchanged). */
 enum status window_finish(struct window *w, struct slot *slot, enum verdict verdict, const void *bytes,

@@ -64,7 +64,7 @@ struct ear {
 /* Returns the milliseconds after which to look again. */
 static int hear(struct ear *ear, int timeout_ms) {
   struct pollfd bell = {.fd = ear->link->bell, .events = POLLIN};
-  int ready = poll(&bell, 1, timeout_ms);
+  int ready = poll(&bell, 1, timeout_ms), again_ms;
   if (ready > 0) {
     if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
       leave(ear->team, ear->parent);
@@ -75,7 +75,8 @@ static int hear(struct ear *ear, int timeout_ms) {
     return timeout_ms;
   if (getppid() != ear->parent)
     die();
-  return sooner(ORPHAN_CHECK_MS, sooner(team_sample(ear->team), team_check_deadlines(ear->team)));
+  again_ms = sooner(team_sample(ear->team), team_share(ear->team));
+  return sooner(ORPHAN_CHECK_MS, sooner(again_ms, team_check_deadlines(ear->team)));
 }
 
 /* listener thread */
@@ -110,6 +111,7 @@ static void set_up(struct team_options *options, const struct worker_context *c,
                    int worker) {
   *options = (struct team_options){.link = link, .snapshot = c->snapshot, .state = c->state};
   options->thread_limit = thread_share(c, worker);
+  options->chunksize = c->chunksize;
   options->timeout_ns = c->timeout_ns;
   options->kill_after_ns = c->kill_after_ns;
   if (!options->state.per_task_seed)

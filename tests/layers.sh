@@ -9,10 +9,10 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 levels='
 0 status clock cpus embed embedded editor
 1 buffer | blocking | ring | doorbell | addresses | written | wire | pace
-2 port message window link | crew | codec encode decode path
+2 port message window link run bite queue | crew | codec encode decode path
 3 transport | snapshot frozen library place placeholder stand_in files modules fresh globals copying import origin state
 4 transport_fork | fatal | running
-5 pool | team worker | notice
+5 pool | team member exchange lookout worker | notice
 6 map core
 7 call
 8 repl

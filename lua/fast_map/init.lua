@@ -89,6 +89,7 @@ local function open(name, f, tasks, user_options, raise, level)
     threads_limit = o.threads_limit,
     buffersize = o.buffersize,
     ordered = o.ordered,
+    chunksize = o.chunksize ~= "auto" and o.chunksize or nil,
     memory_limit = o.memory_limit,
     seed = o.seed,
     rerun = o.rerun,

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "clock.h"
 #include "port.h"
+#include "run.h"
 #include "transport.h"
 
 #define FAKE_WORKERS 16
@@ -42,6 +43,7 @@ struct fake {
   int start_limit;      /* starts granted; the next ones are refused */
   int ring_limit;       /* tasks that a worker's ring holds; then AGAIN */
   int capacity;         /* of a new worker */
+  int runs;             /* received */
   struct event *events; /* [first_event, event_count) are to come */
   size_t first_event, event_count, event_capacity;
   unsigned char *held;               /* bytes of the last event */
@@ -86,6 +88,33 @@ static enum status fake_start(struct transport *t, int worker) {
   return STATUS_OK;
 }
 
+static void fake_take(struct fake_worker *w, const struct message *m) {
+  w->tasks[w->count] = *m;
+  w->tasks[w->count].run = 0;
+  w->tasks[w->count].bytes = fake_copy(m->bytes, m->size);
+  w->count++;
+  w->taken++;
+}
+
+/* Each task of a run by itself. */
+static void fake_take_run(struct fake *f, struct fake_worker *w, const struct message *m) {
+  struct run run = {m->bytes, m->bytes + m->size};
+  struct message task = *m;
+  struct item item;
+  f->runs++;
+  if (m->run < 2 || m->size > f->base.run_size)
+    check_bail("a run of %d tasks, %zu bytes", m->run, m->size);
+  for (; task.index < m->index + m->run; task.index++) {
+    if (run_next(&run, &item) != STATUS_OK || item.verdict != 0)
+      check_bail("a run that ends in the middle of a task");
+    task.bytes = item.bytes;
+    task.size = item.size;
+    fake_take(w, &task);
+  }
+  if (run.at != run.end)
+    check_bail("a run with more in it than its tasks");
+}
+
 static enum status fake_send(struct transport *t, int worker, const struct message *m) {
   struct fake *f = fake_self(t);
   struct fake_worker *w = &f->workers[worker];
@@ -95,12 +124,12 @@ static enum status fake_send(struct transport *t, int worker, const struct messa
     check_bail("task %llu is sent to a retired worker", (unsigned long long)m->index);
   if (m->attempt < 1 || m->attempt > MESSAGE_ATTEMPT_MAX)
     check_bail("attempt %u does not fit a message", (unsigned)m->attempt);
-  if (w->count == f->ring_limit)
-    return STATUS_AGAIN;
-  w->tasks[w->count] = *m;
-  w->tasks[w->count].bytes = fake_copy(m->bytes, m->size);
-  w->count++;
-  w->taken++;
+  if (w->count > 0 && w->count + (m->run > 0 ? m->run : 1) > f->ring_limit)
+    return STATUS_AGAIN; /* what is not larger than run_size fits an empty ring */
+  if (m->run > 0)
+    fake_take_run(f, w, m);
+  else
+    fake_take(w, m);
   return STATUS_OK;
 }
 
@@ -211,6 +240,16 @@ static void fake_reply(struct fake *f, int worker, uint64_t index, uint32_t atte
   event.message =
       (struct message){.kind = (unsigned char)kind, .index = index, .attempt = attempt, .size = size};
   event.message.bytes = fake_copy(bytes, size);
+  fake_event(f, &event);
+}
+
+/* Replies to consecutive tasks in one message; `items` as run.h has them, right or wrong. */
+__attribute__((unused)) static void fake_reply_run(struct fake *f, int worker, uint64_t first, int count,
+                                                   const struct buffer *items) {
+  struct event event = {.kind = EVENT_RESULT, .worker = worker};
+  event.message = (struct message){
+      .kind = MESSAGE_RUN, .run = (uint16_t)count, .index = first, .attempt = 1, .size = items->size};
+  event.message.bytes = fake_copy(items->bytes, items->size);
   fake_event(f, &event);
 }
 

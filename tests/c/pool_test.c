@@ -165,7 +165,7 @@ static void test_order(void) {
   struct map *m = open_map(usual(3), 2000);
   check(finish(m, 1) && in_order(m) && each_once(m) && m->ok,
         "results keep the tasks' order when workers finish backwards");
-  check(m->last.pid > 0 && m->last.attempt == 1, "a result names its process and its attempt");
+  check(m->last.attempt == 1, "a result names its attempt");
   pool_close(&m->pool);
   check(m->fake->stopped_gently, "a finished map ends its workers gently");
   pool_close(&m->pool);
@@ -291,6 +291,107 @@ static void test_wrong_total(void) {
   options.task_count = 100000;
   m = open_map(options, 300);
   check(finish(m, 0) && each_once(m), "nor does one too high");
+  close_map(m);
+}
+
+/* -- runs: many tasks in a message --------------------------------------------------- */
+
+static struct map *open_with_runs(struct pool_options options, uint64_t input, size_t run_size) {
+  struct map *m = open_map(options, input);
+  m->fake->base.run_size = run_size;
+  return m;
+}
+
+/* Answers tasks 0 to count - 1 of the worker's, neighbours, in one message. */
+static void answer_run(struct map *m, int worker, int count) {
+  struct fake_worker *w = &m->fake->workers[worker];
+  struct buffer items = {0};
+  int i;
+  for (i = 0; i < count; i++)
+    run_add(&items, VERDICT_DONE, w->tasks[i].bytes, w->tasks[i].size);
+  fake_reply_run(m->fake, worker, w->tasks[0].index, count, &items);
+  for (i = 0; i < count; i++)
+    free((void *)w->tasks[i].bytes);
+  memmove(w->tasks, w->tasks + count, (size_t)(w->count - count) * sizeof *w->tasks);
+  w->count -= count;
+  buffer_release(&items);
+  fake_leave(m->fake, worker);
+}
+
+/* How many of the worker's tasks, from the first on, are neighbours. */
+static int neighbours(const struct fake_worker *w, int most) {
+  int n = 1;
+  while (n < most && n < w->count && w->tasks[n].index == w->tasks[0].index + (uint64_t)n)
+    n++;
+  return n;
+}
+
+static int finish_in_runs(struct map *m, uint64_t *seed) {
+  int still = 0, i;
+  while (!pool_finished(m->pool) && still < 6) {
+    uint64_t before = m->delivered + m->added;
+    turn(m);
+    for (i = 0; i < FAKE_WORKERS; i++) {
+      int n = neighbours(&m->fake->workers[i], 1 + (int)check_random(seed, 40));
+      if (m->fake->workers[i].count > 0 && n > 1)
+        answer_run(m, i, n);
+      else if (m->fake->workers[i].count > 0)
+        fake_answer(m->fake, i, 0, VERDICT_DONE);
+    }
+    fake_now += 1000;
+    still = m->delivered + m->added > before ? 0 : still + 1;
+    if (still > 2)
+      pool_wait(m->pool, CLOCK_NEVER);
+  }
+  return pool_finished(m->pool);
+}
+
+static void test_runs(uint64_t seed) {
+  struct map *m = open_with_runs(usual(2), 3000, 600);
+  m->fake->capacity = 40;
+  check(finish_in_runs(m, &seed) && in_order(m) && each_once(m) && m->ok,
+        "tasks and results that travel in runs all come, once, in order");
+  check(m->fake->runs > 0 && m->fake->runs < 3000 / 2, "short tasks share messages");
+  close_map(m);
+}
+
+static void test_chunks(void) {
+  struct pool_options options = usual(1);
+  struct map *m;
+  options.chunksize = 25;
+  m = open_with_runs(options, 200, 100000);
+  m->fake->capacity = 2;
+  turn(m);
+  check(m->fake->workers[0].count == 50, "with a chunksize each thread has so many tasks");
+  check(finish(m, 1) && in_order(m) && each_once(m), "and all come in order");
+  close_map(m);
+}
+
+static void test_run_nonsense(void) {
+  struct map *m = open_with_runs(usual(1), 200, 100000);
+  struct buffer items = {0};
+  m->fake->capacity = 50;
+  turn(m);
+  run_add(&items, VERDICT_DONE, "x", 1);
+  items.bytes[0] = 0xff; /* a length beyond the end */
+  fake_reply_run(m->fake, 0, 1, 50, &items);
+  turn(m);
+  check(m->fake->workers[0].starts == 2 && m->delivered == 0,
+        "a worker whose run of replies is cut short is replaced");
+  check(finish(m, 0) && each_once(m), "its tasks run again");
+  close_map(m);
+  m = open_with_runs(usual(1), 200, 100000);
+  m->fake->capacity = 50;
+  turn(m);
+  items.size = 0;
+  run_add(&items, VERDICT_DONE, "task 1", 6);
+  run_add(&items, VERDICT_CRASH, "x", 1);
+  fake_reply_run(m->fake, 0, 1, 2, &items);
+  turn(m);
+  check(m->fake->workers[0].starts == 2 && m->delivered == 1,
+        "so is one that gives a verdict that is not its own");
+  check(finish(m, 0) && each_once(m), "its tasks run again");
+  buffer_release(&items);
   close_map(m);
 }
 
@@ -541,6 +642,7 @@ static void test_retries(void) {
   turn(m);
   check(m->delivered == 1 && m->last.verdict == VERDICT_ERROR && m->last.attempt == 4,
         "until its retries are used up");
+  check(m->last.pid == 1100, "a failure names its process");
   close_map(m);
 }
 
@@ -623,6 +725,7 @@ static int chaos(uint64_t *seed) {
   options.task_count = check_random(seed, 2) ? (int64_t)input : -1;
   m = open_map(options, input);
   m->fake->ring_limit = 1 + (int)check_random(seed, 20);
+  m->fake->base.run_size = (size_t)check_random(seed, 2) * 300;
   for (i = 0; i < 3000 && !pool_finished(m->pool) && m->status != STATUS_CLOSED; i++) {
     give(m);
     m->status = pool_wait(m->pool, 0);
@@ -665,6 +768,9 @@ int main(void) {
   test_slow_start();
   test_growth();
   test_wrong_total();
+  test_runs(seed);
+  test_chunks();
+  test_run_nonsense();
   test_refused();
   test_refused_then_lost();
   test_full();

@@ -13,6 +13,7 @@
 #include "blocking.h"
 #include "check.h"
 #include "message.h"
+#include "run.h"
 
 /* -- the fake state ------------------------------------------------------------ */
 
@@ -144,6 +145,7 @@ const char *__asan_default_options(void) {
 
 struct rig {
   struct link link; /* the worker's side */
+  struct team_options options;
   struct link_layout layout;
   struct team *team;
   int bell; /* the parent's end */
@@ -175,17 +177,28 @@ static void *listen(void *argument) {
       team_wake(rig->team);
       again = 1;
     } else {
+      int share = team_share(rig->team);
       again = team_sample(rig->team);
+      again = share < again ? share : again;
     }
   }
 }
 
-static struct rig *open_rig(size_t ring_size, int thread_limit) {
-  struct rig *rig = calloc(1, sizeof *rig);
-  struct team_options options = {.link = &rig->link, .thread_limit = thread_limit};
-  void *memory;
+static void start_rig(struct rig *rig) {
   pthread_t thread;
+  if (team_open(&rig->team, &rig->options) != STATUS_OK)
+    check_bail("no team");
+  pthread_create(&thread, NULL, listen, rig);
+  pthread_detach(thread);
+  pthread_create(&thread, NULL, join, rig);
+  pthread_detach(thread);
+}
+
+static struct rig *make_rig(size_t ring_size, int thread_limit) {
+  struct rig *rig = calloc(1, sizeof *rig);
+  void *memory;
   int ends[2];
+  rig->options = (struct team_options){.link = &rig->link, .thread_limit = thread_limit};
   link_layout_init(&rig->layout, ring_size, thread_limit);
   memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), rig->layout.footprint);
   memset(memory, 0, rig->layout.footprint);
@@ -201,12 +214,12 @@ static struct rig *open_rig(size_t ring_size, int thread_limit) {
   rigs = rig;
   atomic_store(&open_most, 0);
   atomic_store(&open_states, 0);
-  if (team_open(&rig->team, &options) != STATUS_OK)
-    check_bail("no team");
-  pthread_create(&thread, NULL, listen, rig);
-  pthread_detach(thread);
-  pthread_create(&thread, NULL, join, rig);
-  pthread_detach(thread);
+  return rig;
+}
+
+static struct rig *open_rig(size_t ring_size, int thread_limit) {
+  struct rig *rig = make_rig(ring_size, thread_limit);
+  start_rig(rig);
   return rig;
 }
 
@@ -266,25 +279,56 @@ static enum status send(struct rig *rig, uint64_t index, char what, uint32_t num
   return status;
 }
 
+/* Tasks first .. first + count - 1 in one message. */
+static enum status send_run(struct rig *rig, uint64_t first, int count, char what, uint32_t number) {
+  struct task task = {what, number};
+  struct message m = {.attempt = 1, .index = first, .run = (uint16_t)count};
+  struct buffer items = {0};
+  enum status status;
+  int i;
+  for (i = 0; i < count; i++)
+    run_add(&items, 0, &task, sizeof task);
+  m.bytes = items.bytes;
+  m.size = items.size;
+  status = message_send(&rig->tasks, &m, &rig->sent);
+  buffer_release(&items);
+  ring_worker(rig);
+  return status;
+}
+
 static int threads(struct rig *rig) {
   return atomic_load(&rig->link.control->thread_count);
+}
+
+/* Notes the replies of a message; false: nonsense. Returns how many. */
+static int note(const struct message *m, unsigned char *seen, uint64_t count, int *ok) {
+  struct run run = {m->bytes, m->bytes + m->size};
+  struct item item = {.verdict = m->kind};
+  int i, n = m->kind == MESSAGE_RUN ? m->run : 1;
+  for (i = 0; i < n; i++) {
+    uint64_t index = m->index + (uint64_t)i;
+    if (m->kind == MESSAGE_RUN)
+      *ok &= run_next(&run, &item) == STATUS_OK;
+    *ok &= item.verdict == VERDICT_DONE && index >= 1 && index <= count && !seen[index];
+    if (index >= 1 && index <= count)
+      seen[index] = 1;
+  }
+  return n;
 }
 
 /* Receives `count` replies; true when each index of 1..count came once. */
 static int all_back(struct rig *rig, uint64_t count) {
   unsigned char *seen = calloc(count + 1, 1);
-  uint64_t i;
+  uint64_t i = 0;
   int ok = 1;
-  for (i = 0; i < count; i++) {
+  while (i < count) {
     struct message m;
     receive(rig, &m);
-    ok &= m.index >= 1 && m.index <= count && !seen[m.index] && m.kind == VERDICT_DONE;
-    if (m.index >= 1 && m.index <= count)
-      seen[m.index] = 1;
+    i += (uint64_t)note(&m, seen, count, &ok);
     done(rig, &m);
   }
   free(seen);
-  return ok;
+  return ok && i == count;
 }
 
 /* -- threads ------------------------------------------------------------------------ */
@@ -342,6 +386,56 @@ static void test_silent(void) {
     send(rig, i, MEET_SILENTLY, 8);
   check(all_back(rig, 8), "threads that wait without saying so are found");
   check(threads(rig) == 8, "and others are added for them");
+  close_rig(rig);
+}
+
+/* -- many tasks in a message ----------------------------------------------------------- */
+
+static void test_runs(void) {
+  struct rig *rig = open_rig(65536, 8);
+  uint64_t i, count = (uint64_t)check_times(20000) / 100 * 100;
+  int ok = 1;
+  for (i = 0; i < count; i += 100) {
+    while (send_run(rig, i + 1, 100, ECHO, 0) != STATUS_OK)
+      sched_yield();
+    if (i % 1000 == 900) {
+      uint64_t back;
+      struct message m;
+      for (back = 0; back < 1000; done(rig, &m)) {
+        receive(rig, &m);
+        back += m.kind == MESSAGE_RUN ? m.run : 1;
+      }
+      ok &= back == 1000;
+    }
+  }
+  check(ok && threads(rig) == 1,
+        "tasks that come in runs are all answered, by one thread when they do not wait");
+  close_rig(rig);
+}
+
+/* Learns that tasks are short, then meets one that waits for those behind it. */
+static void test_run_with_long(char what, const char *sentence) {
+  struct rig *rig = open_rig(65536, 8);
+  int i, ok;
+  for (i = 0; i < 20; i++)
+    send_run(rig, 1 + 50 * (uint64_t)i, 50, ECHO, 0);
+  ok = all_back(rig, 1000);
+  ok &= send_run(rig, 1, 8, what, 8) == STATUS_OK; /* each waits until eight do */
+  ok &= all_back(rig, 8);
+  check(ok && threads(rig) == 8, sentence);
+  close_rig(rig);
+}
+
+static void test_chunksize(void) {
+  struct rig *rig = make_rig(65536, 4);
+  struct message m;
+  rig->options.chunksize = 10;
+  start_rig(rig);
+  send_run(rig, 1, 40, ECHO, 0);
+  receive(rig, &m);
+  check(m.kind == MESSAGE_RUN && m.run == 10 && m.index == 1,
+        "with a chunksize so many replies come together");
+  done(rig, &m);
   close_rig(rig);
 }
 
@@ -485,6 +579,10 @@ int main(void) {
   test_growth();
   test_limit();
   test_silent();
+  test_runs();
+  test_run_with_long(MEET, "a task of a run that waits gives the others of its run to other threads");
+  test_run_with_long(MEET_SILENTLY, "also when it does not say that it waits");
+  test_chunksize();
   test_full();
   test_long_replies();
   test_long_tasks();

@@ -1,0 +1,164 @@
+#include "config.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "member.h"
+
+#define SAMPLE_MS_MOST  50
+#define SAMPLE_MOST     64       /* threads looked at in one go */
+#define SEEN_MOST       1024     /* and passed by: the newest come first, the older ones mostly wait */
+#define SHARE_MS        3        /* between two looks at bites of several tasks */
+#define SHARE_MS_MOST   50       /* until the first look at a new one */
+#define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
+
+void team_wake(struct team *team) {
+  int grow;
+  pthread_mutex_lock(&team->lock);
+  bell_disarm(&team->link->control->worker_asleep);
+  bell_disarm(&team->link->control->room_wanted); /* who is woken below and finds none arms it again */
+  team->sample_ms = SAMPLE_MS_LEAST;
+  if (team->idle > 0 || team_starving(team))
+    team_arm(team); /* whoever is woken below looks for itself */
+  if (team->idle > 0 && queue_there(&team->queue))
+    pthread_cond_signal(&team->tasks);
+  if (team->room_waiters > 0)
+    pthread_cond_broadcast(&team->room);
+  grow = team_wants_thread(team);
+  pthread_mutex_unlock(&team->lock);
+  if (grow)
+    team_grow(team);
+}
+
+/* Does the kernel say that the thread sleeps? */
+static int kernel_sleeps(int tid) {
+  char path[64], text[128], *state;
+  ssize_t size;
+  int fd;
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  size = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (size <= 0)
+    return 0;
+  text[size] = '\0';
+  state = strrchr(text, ')'); /* the name before it may hold anything */
+  return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+}
+
+/* Twice asleep in the same task: it waits. */
+static void sample_member(struct member *m) {
+  uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_relaxed);
+  int asleep = kernel_sleeps(m->tid);
+  if (asleep && m->asleep_at_sample && m->sampled_index == index) {
+    m->blocked = 1;
+    m->team->blocked++;
+    if (exchange_share(m))
+      team_ring_parent(m->team);
+  }
+  m->asleep_at_sample = asleep;
+  m->sampled_index = index;
+}
+
+int team_sample(struct team *team) {
+  struct member *m;
+  int looked = 0, seen = 0, before, grow = 0, again;
+  pthread_mutex_lock(&team->lock);
+  before = team->blocked;
+  for (m = team->members; m != NULL && looked < SAMPLE_MOST && seen < SEEN_MOST; m = m->next, seen++)
+    if (m->in_task && !m->blocked && m->tid != 0) {
+      sample_member(m);
+      looked++;
+    }
+  if (team->blocked > before) {
+    team->sample_ms = SAMPLE_MS_LEAST;
+    team->budget = team->thread_count / 2;
+    team_tell_capacity(team);
+    grow = team_wants_thread(team);
+    if (!grow && team_starving(team)) {
+      team_arm(team);
+      team_ring_parent(team);
+    }
+  } else if (team->sample_ms < SAMPLE_MS_MOST) {
+    team->sample_ms *= 2;
+  }
+  again = team_computing(team) > 0 && team->thread_count < team->limit ? team->sample_ms : INT_MAX;
+  pthread_mutex_unlock(&team->lock);
+  if (grow)
+    team_grow(team);
+  return again;
+}
+
+/* -- short tasks that turn out long ---------------------------------------------- */
+
+/* The member has been in the same task since the last look: others get what it has not begun. */
+static int share_member(struct member *m) {
+  uint32_t begun = bite_begun(&m->bite);
+  int ring = m->begun_at_look == begun && exchange_share(m);
+  m->begun_at_look = begun;
+  return ring;
+}
+
+int team_share(struct team *team) {
+  struct member *m;
+  int again, ring = 0;
+  pthread_mutex_lock(&team->lock);
+  for (m = team->shared > 0 ? team->members : NULL; m != NULL; m = m->next)
+    if (m->shared)
+      ring |= share_member(m);
+  if (team->idle > 0 && queue_there(&team->queue))
+    pthread_cond_signal(&team->tasks);
+  again = team->shared > 0 ? SHARE_MS : team->busy > 0 ? SHARE_MS_MOST : INT_MAX;
+  pthread_mutex_unlock(&team->lock);
+  if (ring)
+    team_ring_parent(team);
+  return again;
+}
+
+/* -- deadlines ------------------------------------------------------------------ */
+
+/* The whole process dies for one task that does not end; the parent runs the others again. */
+static void overrun(struct member *m, uint64_t index) {
+  fatal_overrun(&m->fatal, index);
+  kill(0, SIGKILL);
+}
+
+/* Returns when to look at the member again. */
+static int64_t check_member(struct member *m, int64_t now) {
+  const struct team_options *o = &m->team->options;
+  /* acquire: pairs with the release in sit_down; since is then of this task or of a later one */
+  uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_acquire);
+  int64_t due = atomic_load_explicit(&m->seat->since, memory_order_relaxed) + o->timeout_ns;
+  if (index == 0)
+    return now + o->timeout_ns;
+  if (now < due)
+    return due;
+  if (now - due >= o->kill_after_ns)
+    overrun(m, index);
+  fatal_interrupt(&m->fatal, m->thread, index); /* again and again: it may have been caught */
+  return now + INTERRUPT_AGAIN;
+}
+
+int team_check_deadlines(struct team *team) {
+  int64_t now, next;
+  struct member *m;
+  if (team->options.timeout_ns == 0)
+    return INT_MAX;
+  now = clock_now();
+  next = now + team->options.timeout_ns;
+  pthread_mutex_lock(&team->lock);
+  for (m = team->members; m != NULL; m = m->next)
+    if (m->in_task && m->tid != 0) {
+      int64_t again = check_member(m, now);
+      next = again < next ? again : next;
+    }
+  pthread_mutex_unlock(&team->lock);
+  return (int)((next - now) / 1000000) + 1;
+}

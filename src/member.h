@@ -1,0 +1,102 @@
+/* member.h - a worker's threads and what they share: the inside of team.c (threads), exchange.c (tasks in, replies out) and
+   lookout.c (the listener's part).
+   Level 5: team, queue. */
+#ifndef FAST_MAP_MEMBER_H
+#define FAST_MAP_MEMBER_H
+
+#include <pthread.h>
+
+#include "blocking.h"
+#include "fatal.h"
+#include "queue.h"
+#include "team.h"
+
+#define SAMPLE_MS_LEAST   1
+#define MEMBER_REPLY_MOST 1024 /* bytes of a reply that a bite keeps; longer ones are not copied once more */
+
+/* One thread. */
+struct member {
+  struct port port;         /* first: a port is its member */
+  struct blocking blocking; /* finds its member by offsetof */
+  struct team *team;
+  struct member *next;
+  struct seat *seat;
+  int number;
+  int tid;              /* the kernel's number, for team_sample; 0 until the thread runs */
+  int in_task;          /* has a bite that is not done; all below under the team's lock */
+  int shared;           /* its bite had several tasks; counted in team->shared */
+  int blocked;          /* counted in team->blocked */
+  int asleep_at_sample; /* the kernel said so at the last look, in the same task */
+  uint64_t sampled_index;
+  uint32_t begun_at_look; /* tasks begun at the last team_share */
+  pthread_t thread;       /* valid once tid is set */
+  struct bite bite;       /* under its own lock */
+  struct state *state;    /* this and all below: the thread's own */
+  struct fatal fatal;
+  struct job job;             /* the running one */
+  const struct buffer *reply; /* to it, when the bite does not keep it */
+  enum verdict verdict;       /* of that reply */
+  int64_t loaded_at;          /* clock_now() when the bite was */
+  int64_t hand_over_at;       /* replies kept are handed over at the first task that ends after this */
+  uint32_t begun_at_load;     /* tasks begun before this bite */
+};
+
+struct team {
+  struct team_options options;
+  struct link *link;
+  pthread_mutex_t lock; /* before a bite's, when both are held */
+  pthread_cond_t tasks; /* idle threads wait: a task may be there */
+  pthread_cond_t
+      room; /* threads with a reply wait: the reply ring may have room, or another's long reply is through */
+  struct queue queue;
+  struct ring_writer replies;
+  size_t sent; /* of the reply that is on its way in pieces */
+  int sending; /* somebody's reply is */
+  size_t
+      reply_most; /* bytes of replies that a bite keeps: as a message they go into the ring whole or not at all */
+  int thread_count, idle, blocked, room_waiters;
+  int busy;                     /* threads with a task */
+  int shared;                   /* of those, with a bite of several */
+  int64_t task_ns;              /* what a task takes, moving mean; 0: not known */
+  int limit;                    /* thread_limit, or less when the system refuses */
+  void (*listen_alone)(void *); /* the only thread listens itself while it waits; NULL: there is a listener */
+  void *listen_context;
+  int budget; /* threads to add one after the other while tasks are there (after a sample) */
+  int sample_ms;
+  struct member *members; /* newest first; never removed */
+};
+
+/* -- team.c ----------------------------------------------------------------- */
+
+/* Under the lock: reserves a thread when one is wanted; the caller starts it with team_grow after unlocking. */
+int team_wants_thread(struct team *team);
+int team_computing(const struct team *team); /* threads that run, or are about to */
+int team_starving(const struct team *team);  /* nobody computes, and one more thread may */
+void team_grow(struct team *team);           /* starts the thread that was reserved */
+
+/* Under the lock. */
+void team_tell_capacity(struct team *team);
+void team_ring_parent(struct team *team);
+int team_arm(struct team *team); /* somebody waits for tasks: true when there are some already */
+
+/* Waits for a signal on the condition; without a listener, for the doorbell itself. */
+void team_wait_for(struct team *team, pthread_cond_t *condition);
+
+/* In a child that a task forked; written once there, in its only thread. */
+extern volatile int team_stray;
+
+/* -- exchange.c ------------------------------------------------------------- */
+
+extern const struct port exchange_port; /* take and reply, for a member's port */
+
+/* Thread: hands over what it has kept, before its state goes. */
+void exchange_settle(struct member *m);
+
+/* Under the lock, any thread: what the member has not begun is there for others, and its replies, if the ring has room, for
+   the parent. True when the parent is to be rung. */
+int exchange_share(struct member *m);
+
+/* Under the lock: the member's thread leaves for good; false: it has tasks that nobody else could take. */
+int exchange_leave(struct member *m);
+
+#endif
