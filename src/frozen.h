@@ -67,6 +67,7 @@ struct function_index {
 struct snapshot {
   lua_State *view;      /* the first view; in a worker its stack is used under the
                       lock only */
+  lua_State *spare;     /* the first that a thread gets; NULL: taken */
   struct import *outer; /* the script's state is itself a thread's: its import;
                            else NULL */
   struct frozen_tables tables;

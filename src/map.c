@@ -134,6 +134,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   map->context.for_each = threads >= tasks;
   map->context.worker_count = pool->worker_limit;
   map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
+  map->context.solo = count >= 0 && count <= procs;
   map->context.chunksize = (int)pool->chunksize;
   map->context.timeout_ns = field_nanoseconds(L, 1, "timeout");
   map->context.kill_after_ns = field_nanoseconds(L, 1, "kill_after");
@@ -174,6 +175,7 @@ static enum status open_pool(struct map *map, const struct pool_options *options
       .worker_count = options->worker_limit, .ring_size = RING_SIZE, .main = worker_run};
   enum status status;
   fork.context = &map->context;
+  worker_prepare();
   fork.thread_limit = map->context.threads_most;
   status = transport_fork_open(&transport, &fork);
   return status == STATUS_OK ? pool_open(&map->pool, options, transport) : status;

@@ -15,7 +15,9 @@
 #define DRAIN         256 /* replies taken in before results are handed out */
 #define RUN_TASK_MOST 512 /* bytes of a task that shares a message with others */
 #define DELAY_MOST    (86400 * CLOCK_SECOND)
-#define DEATHS_MOST   3 /* in a row without a task completed or failed: the map ends */
+#define AUDIT_NS      CLOCK_SECOND /* between two looks at workers that do not answer */
+#define STRIKES       3            /* audits after which a worker that does nothing is given up */
+#define DEATHS_MOST   3            /* in a row without a task completed or failed: the map ends */
 
 /* A task that runs again, but not at once. */
 struct delay {
@@ -32,6 +34,7 @@ struct pool {
   int refused;          /* the system refused a worker: go on with those there are */
   int deaths;           /* since a task was last completed */
   int64_t last_death;   /* of those: clock_now() */
+  int64_t audit_at;     /* clock_now() of the next audit */
   uint64_t unsent;      /* nothing before it is QUEUED */
   uint64_t queued;      /* slots in state QUEUED */
   uint64_t suspects;    /* of those, tasks that must run alone */
@@ -476,10 +479,14 @@ static void mark_suspects(struct pool *pool, int worker, int all, const char *te
     suspect(pool, worker, index, text);
 }
 
+static int in_hand(const struct pool *pool, int worker, uint64_t index) {
+  const struct slot *slot = window_slot(&pool->window, index);
+  return slot != NULL && slot->state == SLOT_SENT && slot->worker == worker;
+}
+
 /* The task whose thread faulted, 0 when it is not known: it may have been answered since, or its number be nonsense. */
 static uint64_t culprit_in_hand(const struct pool *pool, int worker, uint64_t culprit) {
-  const struct slot *slot = window_slot(&pool->window, culprit);
-  return slot != NULL && slot->state == SLOT_SENT && slot->worker == worker ? culprit : 0;
+  return in_hand(pool, worker, culprit) ? culprit : 0;
 }
 
 /* Those that die together count once: in a row are those that were started after the one before had died. */
@@ -534,6 +541,38 @@ static enum status take_events(struct pool *pool, int64_t deadline) {
   return count > 0 ? STATUS_OK : STATUS_AGAIN;
 }
 
+/* -- audits: a worker whose memory was overwritten may have lost tasks, and nobody would ever hear of them ---------- */
+
+/* True when one of the worker's threads works on a task that it has in hand. */
+static int works(struct pool *pool, int worker) {
+  uint64_t index;
+  int n;
+  for (n = 0; (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
+    if (in_hand(pool, worker, index))
+      return 1;
+  return 0;
+}
+
+static void audit_man(struct pool *pool, int worker) {
+  struct crewman *m = &pool->crew.men[worker];
+  uint64_t answered = m->assigned - m->in_hand;
+  int idle = m->alive && m->in_hand > 0 && answered == m->audited &&
+             pool->transport->ops->quiet(pool->transport, worker) && !works(pool, worker);
+  m->strikes = idle ? m->strikes + 1 : 0;
+  m->audited = answered;
+  if (m->strikes >= STRIKES)
+    pool->transport->ops->drop(pool->transport, worker);
+}
+
+static void audit(struct pool *pool, int64_t now) {
+  int i;
+  if (now < pool->audit_at)
+    return;
+  pool->audit_at = now + AUDIT_NS;
+  for (i = 0; i < pool->crew.limit; i++)
+    audit_man(pool, i);
+}
+
 static int64_t sooner(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
@@ -546,12 +585,12 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
     return STATUS_SYSTEM; /* nobody would ever wake us */
   pool_flush(pool);
   own = sooner(next_release(pool), crew_next_change(&pool->crew));
+  own = sooner(own, pool->audit_at);
   errno = 0;
   status = take_events(pool, sooner(own, deadline));
   error = errno;
-  if (status != STATUS_OK && own == CLOCK_NEVER)
-    return status;
   now = clock_now();
+  audit(pool, now);
   crew_pass(&pool->crew, now);
   release_delays(pool, now);
   if (pool->deaths >= DEATHS_MOST)

@@ -61,6 +61,15 @@ static int release(lua_State *L) {
   return 0;
 }
 
+/* [-0, +0, m] A coroutine with room on its stack, anchored in the userdata on the top. */
+static lua_State *new_view(lua_State *L, int anchor) {
+  lua_State *view = lua_newthread(L);
+  lua_setiuservalue(L, -2, anchor);
+  lua_sethook(view, NULL, 0, 0); /* it inherits the script's, and must not run it */
+  luaL_checkstack(view, FROZEN_VIEW_ROOM, NULL);
+  return view;
+}
+
 void snapshot_take(lua_State *L, int function, struct snapshot **snapshot) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct snapshot *s;
@@ -68,16 +77,15 @@ void snapshot_take(lua_State *L, int function, struct snapshot **snapshot) {
   if (library_init() != STATUS_OK)
     luaL_error(L, "not enough memory");
   pthread_once(&once, watch_forks);
-  s = lua_newuserdatauv(L, sizeof *s, 1);
+  s = lua_newuserdatauv(L, sizeof *s, 2);
   *s = (struct snapshot){0};
   if (luaL_newmetatable(L, SNAPSHOT)) {
     lua_pushcfunction(L, release);
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
-  s->view = lua_newthread(L);
-  lua_setiuservalue(L, -2, 1);
-  lua_sethook(s->view, NULL, 0, 0); /* it inherits the script's, and must not run it */
+  s->view = new_view(L, 1);
+  s->spare = new_view(L, 2);
   lua_pushvalue(L, function);
   lua_newtable(L);
   lua_xmove(L, s->view, 2); /* FROZEN_FUNCTION, FROZEN_ORIGINS */
@@ -218,15 +226,13 @@ enum status snapshot_freeze(struct snapshot *s) {
     *s->outer->memory_limit = 0;
   script_memory.allocate = lua_getallocf(V, &script_memory.data);
   lua_setallocf(V, allocate_frozen, NULL);
-  if (!lua_checkstack(V, FROZEN_VIEW_ROOM))
-    return STATUS_NOMEM;
   lua_pushcfunction(V, find_slots);
   lua_pushlightuserdata(V, s);
   return lua_pcall(V, 1, FROZEN_SLOT_COUNT - FROZEN_GLOBALS + 1, 0) == LUA_OK ? STATUS_OK : STATUS_NOMEM;
 }
 
 /* (slots) -> a coroutine that has them */
-static int new_view(lua_State *V) {
+static int further_view(lua_State *V) {
   lua_State *view = lua_newthread(V);
   lua_sethook(view, NULL, 0, 0);
   if (!lua_checkstack(view, FROZEN_VIEW_ROOM))
@@ -237,9 +243,21 @@ static int new_view(lua_State *V) {
   return 1; /* nothing anchors it: nothing is collected any more */
 }
 
+/* The first was made before the fork, when memory was cheaper. */
+static lua_State *spare_view(struct snapshot *s) {
+  lua_State *view = s->spare;
+  s->spare = NULL;
+  for (int i = 1; i <= FROZEN_SLOT_COUNT; i++)
+    lua_pushvalue(s->view, i);
+  lua_xmove(s->view, view, FROZEN_SLOT_COUNT);
+  return view;
+}
+
 static lua_State *make_view(struct snapshot *s) {
   lua_State *V = s->view, *view = NULL;
-  lua_pushcfunction(V, new_view);
+  if (s->spare != NULL)
+    return spare_view(s);
+  lua_pushcfunction(V, further_view);
   for (int i = 1; i <= FROZEN_SLOT_COUNT; i++)
     lua_pushvalue(V, i);
   if (lua_pcall(V, FROZEN_SLOT_COUNT, 1, 0) == LUA_OK)

@@ -242,10 +242,8 @@ void team_grow(struct team *team) {
   pthread_mutex_unlock(&team->lock);
 }
 
-/* In each worker anew: a worker's own worker starts as a stray. */
-static void watch_strays(void) {
+void team_prepare(void) {
   static int watching;
-  team_stray = 0;
   if (!watching)
     watching = pthread_atfork(NULL, NULL, mark_stray) == 0;
 }
@@ -257,7 +255,8 @@ static size_t reply_most(size_t ring_size) {
 }
 
 static void init(struct team *team, const struct team_options *options) {
-  watch_strays();
+  team_prepare();
+  team_stray = 0; /* we are a fork ourselves */
   team->options = *options;
   team->link = options->link;
   team->limit = options->thread_limit;

@@ -22,6 +22,9 @@ struct team_options {
   int64_t kill_after_ns; /* from the interruption to the end of the process */
 };
 
+/* Parent, before it forks: what every team would else do for itself, each in memory that it must copy first. */
+void team_prepare(void);
+
 /* Worker main thread, before any other. OK NOMEM */
 enum status team_open(struct team **team, const struct team_options *options);
 

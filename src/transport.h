@@ -50,10 +50,12 @@ struct transport_ops {
   /* The next event; sleeps until there is one or the deadline (clock.h) has passed: AGAIN. errno is EINTR when a signal
      handler ran meanwhile. */
   enum status (*receive)(struct transport *t, int64_t deadline, struct event *event);
-  /* After EVENT_LOST, before the worker is started again: the index of the n-th task that was running when it died, 0: no
-     more of them. */
+  /* The index of the n-th task that is running there, 0: no more of them. After EVENT_LOST, until the worker is started
+     again: what was running when it died. */
   uint64_t (*running)(struct transport *t, int worker, int n);
-  /* Kills a worker; EVENT_LOST follows. */
+  /* True when neither a task nor a reply is on its way: what the worker has not answered, it has. */
+  int (*quiet)(struct transport *t, int worker);
+  /* Kills a worker that is out of its mind; EVENT_LOST follows. */
   void (*drop)(struct transport *t, int worker);
   /* Tells a worker that it gets no more tasks: it does those it has, flushes its output and leaves; EVENT_LOST follows. */
   void (*retire)(struct transport *t, int worker);

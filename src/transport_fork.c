@@ -271,12 +271,26 @@ static uint64_t running(struct transport *t, int worker, int n) {
   return 0;
 }
 
-static void drop(struct transport *t, int worker) {
-  struct process *p = &self(t)->processes[worker];
+static void give_up(struct process *p) {
   if (p->life == LIFE_NONE)
     return;
   kill_group(p);
   p->life = LIFE_LEAVING;
+}
+
+static void drop(struct transport *t, int worker) {
+  struct process *p = &self(t)->processes[worker];
+  p->garbage = 1;
+  give_up(p);
+}
+
+/* A position that cannot be true was not written by a worker in its right mind: nothing is on its way. */
+static int quiet(struct transport *t, int worker) {
+  struct process *p = &self(t)->processes[worker];
+  size_t size, room = ring_room(&p->tasks, p->tasks.size);
+  int mad = room == 0 && p->tasks.written - p->tasks.taken > p->tasks.size;
+  int unread = room < p->tasks.size && !mad;
+  return !unread && (ring_peek(&p->inbox.reader, 1, &size) != STATUS_OK || size == 0);
 }
 
 /* A full ring can wait no longer than until stop, which hangs up. */
@@ -381,7 +395,7 @@ static enum status look(struct transport_fork *f, int worker, struct event *even
     p->took_some = 1; /* room was made for the rest of a long reply */
   if (status != STATUS_AGAIN) {
     p->garbage = status != STATUS_NOMEM;
-    drop(&f->base, worker);
+    give_up(p);
   }
   if (p->life == LIFE_LEAVING) { /* only now that its last replies are out */
     event->kind = EVENT_LOST;
@@ -601,7 +615,7 @@ static int pid_of(struct transport *t, int worker) {
 }
 
 static const struct transport_ops fork_ops = {start, send_task, flush,  receive, running,
-                                              drop,  retire,    pid_of, stop};
+                                              quiet, drop,      retire, pid_of,  stop};
 
 /* Shared memory for all links; with smaller rings when there is little. */
 static enum status share(struct transport_fork *f) {

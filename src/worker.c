@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "blocking.h"
 #include "fatal.h"
@@ -20,6 +23,10 @@ static int depth; /* written once, in the forked child's only thread */
 
 int worker_depth(void) {
   return depth;
+}
+
+void worker_prepare(void) {
+  team_prepare();
 }
 
 /* Every worker has at least one. */
@@ -106,6 +113,40 @@ static int start_listener(struct ear *ear) {
   return error == 0;
 }
 
+#ifdef PR_SET_PDEATHSIG
+
+#define ORPHAN_SIGNAL SIGHUP
+
+static volatile int parent_pid; /* written before the handler is in place */
+
+/* signal handler; somebody else's signal does what it always does */
+static void on_orphaned(int number) {
+  if (getppid() != parent_pid)
+    die();
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+#endif
+
+/* True when nothing would be there for a listener to do: the kernel tells us of the parent's death. A map of one task then
+   takes two thirds of the time. */
+static int is_alone(const struct worker_context *c, int parent) {
+#ifdef PR_SET_PDEATHSIG
+  if (!c->solo || c->timeout_ns > 0)
+    return 0;
+  parent_pid = parent;
+  if (signal(ORPHAN_SIGNAL, on_orphaned) == SIG_ERR || prctl(PR_SET_PDEATHSIG, ORPHAN_SIGNAL) != 0)
+    return 0;
+  if (getppid() != parent)
+    die();
+  return 1;
+#else
+  (void)c, (void)parent;
+  return 0;
+#endif
+}
+
 /* worker main thread */
 static void set_up(struct team_options *options, const struct worker_context *c, struct link *link,
                    int worker) {
@@ -129,6 +170,8 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   set_up(&options, c, link, worker);
   if (state_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
     _exit(EXIT_NO_MEMORY);
+  if (is_alone(c, parent))
+    team_join(ear.team, listen_alone, &ear);
   team_join(ear.team, start_listener(&ear) ? NULL : listen_alone, &ear);
   for (;;)
     pause(); /* our thread gave up for lack of memory; the others, and the listener, use the stack above */

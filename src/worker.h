@@ -15,9 +15,13 @@ struct worker_context {
   int threads_most; /* of one worker */
   int for_each;     /* the limit allows a thread for every task: a worker may have as many as it gets tasks */
   int chunksize;    /* tasks that a thread takes at a time; 0: as many as are short */
+  int solo;         /* a worker gets one task at a time, and never another thread */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from then to the end of a worker whose task does not yield */
 };
+
+/* Parent, before it forks: team_prepare for those who know no teams. */
+void worker_prepare(void);
 
 /* A worker_main (transport_fork.h): context is a struct worker_context. Never returns. */
 void worker_run(struct link *link, int worker, int parent, void *context);

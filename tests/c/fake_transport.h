@@ -48,6 +48,7 @@ struct fake {
   size_t first_event, event_count, event_capacity;
   unsigned char *held;               /* bytes of the last event */
   uint64_t running[FAKE_WORKERS][8]; /* what a dead worker's threads did; 0 ends it */
+  int quiet[FAKE_WORKERS];           /* nothing is in its rings: it must have its tasks */
   int hung;                          /* somebody waited for ever although nothing would come */
   int stopped, stopped_gently;
 };
@@ -158,6 +159,10 @@ static uint64_t fake_running(struct transport *t, int worker, int n) {
   return n < 8 ? fake_self(t)->running[worker][n] : 0;
 }
 
+static int fake_quiet(struct transport *t, int worker) {
+  return fake_self(t)->quiet[worker];
+}
+
 static void fake_empty(struct fake_worker *w) {
   while (w->count > 0)
     free((void *)w->tasks[--w->count].bytes);
@@ -214,6 +219,7 @@ static const struct transport_ops fake_ops = {.start = fake_start,
                                               .flush = fake_flush,
                                               .receive = fake_receive,
                                               .running = fake_running,
+                                              .quiet = fake_quiet,
                                               .drop = fake_drop,
                                               .retire = fake_retire,
                                               .pid = fake_pid,

@@ -612,6 +612,27 @@ static void test_deaths_in_a_row(void) {
   close_map(m);
 }
 
+/* Its memory was overwritten, and with it the tasks it had. */
+static void test_lost_tasks(void) {
+  struct map *m = open_map(usual(2), 100);
+  int worker, i;
+  turn(m);
+  worker = fake_holder(m->fake, 1);
+  m->fake->quiet[worker] = 1;
+  m->fake->running[worker][0] = 1;
+  for (i = 0; i < 20; i++)
+    pool_wait(m->pool, CLOCK_NEVER);
+  check(m->fake->workers[worker].alive, "a worker that works on a task may take as long as it likes");
+  m->fake->running[worker][0] = 12345678;
+  for (i = 0; i < 20 && m->fake->workers[worker].alive; i++)
+    pool_wait(m->pool, CLOCK_NEVER);
+  m->fake->running[worker][0] = 0;
+  check(i < 20, "one that has lost its tasks is given up");
+  m->fake->quiet[worker] = 0;
+  check(finish(m, 0) && each_once(m) && m->ok, "and they run again");
+  close_map(m);
+}
+
 static void test_crash_text(void) {
   struct pool_options options = usual(1);
   struct map *m = open_map(options, 1);
@@ -783,6 +804,7 @@ int main(void) {
   test_wrong_culprit();
   test_no_rerun();
   test_deaths_in_a_row();
+  test_lost_tasks();
   test_crash_text();
   test_retries();
   test_delay();
