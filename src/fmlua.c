@@ -205,12 +205,14 @@ static int run_text(lua_State *L, const char *text, const char *name) {
   return call_chunk(L, luaL_loadbuffer(L, text, strlen(text), name));
 }
 
-/* [-0, +0, e] `mod` or `global=mod`. */
+/* [-0, +0, e] `mod` or `global=mod`. As in later releases of Lua 5.4, a module's version is no part of the global's name:
+   `mod-v2` goes into `mod`. */
 static int run_library(lua_State *L, const char *option) {
   const char *equals = strchr(option, '=');
   const char *module = equals != NULL ? equals + 1 : option;
+  size_t size = strcspn(option, equals != NULL ? "=" : "-");
   int status;
-  lua_pushlstring(L, option, equals != NULL ? (size_t)(equals - option) : strlen(option));
+  lua_pushlstring(L, option, size);
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
   status = call_run(L, 1, 1);
