@@ -11,6 +11,7 @@ local M = {}
 ---@field traceback? string of the thread that ran the task
 ---@field attempt? integer counted from 1
 ---@field pid? integer the process that ran the task
+---@operator concat(any): string
 local Failure = { __name = "fast_map.error" }
 
 local phrases = {

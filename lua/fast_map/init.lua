@@ -17,7 +17,7 @@ local source = require "fast_map.source"
 ---@field cpus fun(): integer the CPUs that this process may use
 ---@field encode fun(...: any): string nil, booleans, numbers, strings and tables of these to bytes; raises for others
 ---@field decode fun(bytes: string): ... what encode was given; raises for anything else
----@overload fun(f: (fun(...): ...), tasks: fast_map.Tasks, opts?: fast_map.Options): (fun(): integer?, ...), nil, nil, any
+---@overload fun(f: (fun(...): ...), tasks: fast_map.Tasks, opts?: fast_map.Options): (fun(): integer, ...), nil, nil, any
 local M = {
   _VERSION = "fast_map " .. core.version,
   range = source.range,
@@ -125,7 +125,7 @@ end
 ---@param f fun(...): ... called once for each task, in a worker
 ---@param tasks fast_map.Tasks
 ---@param opts? fast_map.Options
----@return fun(): integer?, ... iterator
+---@return (fun(): integer, ...) iterator
 ---@return nil
 ---@return nil
 ---@return any closing ends the map when the loop is left
@@ -133,12 +133,16 @@ function M.fast_map(f, tasks, opts)
   return iterate("fast_map", f, tasks, opts, 1) -- a tail call: there is no frame of this function
 end
 
+---@class fast_map.Results
+---@field [integer] any the first result of that task
+---@field n integer the number of tasks
+---@field errors? table<integer, fast_map.Error> what tasks failed with, when on_error = "return"
+
 --- Collects the results.
 ---@param f fun(...): ... called once for each task, in a worker
 ---@param tasks fast_map.Tasks
 ---@param opts? fast_map.Options
----@return table results results[i] is the first result of task i; field n is the number of tasks;
---- with on_error = "return", field errors[i] is what task i failed with
+---@return fast_map.Results
 function M.map(f, tasks, opts)
   local results, errors, n = {}, nil, 0
   for i, value, err in iterate("fast_map.map", f, tasks, opts, 2) do

@@ -12,9 +12,9 @@ local M = {}
 ---@field chunksize? integer|"auto" tasks that a thread takes at a time (default: "auto")
 ---@field ordered? boolean results in task order; false: as they come (default: true)
 ---@field on_result? fun(index: integer, ...) called with each result
----@field on_error? "raise"|"return"|fun(index: integer, err: fast_map.Error) for a failed task (default: "raise")
+---@field on_error? fast_map.OnError for a failed task (default: "raise")
 ---@field on_done? fun() called once, after everything was delivered
----@field callbacks? "interrupt"|"polled" when callbacks may run (default: "interrupt")
+---@field callbacks? fast_map.Callbacks when callbacks may run (default: "interrupt")
 ---@field total? integer the number of tasks when only the caller knows it
 ---@field timeout? number seconds that a task may take from its start (default: no limit)
 ---@field kill_after? number seconds from a timeout to the end of a process that does not yield to it (default: 1)
@@ -24,6 +24,15 @@ local M = {}
 ---@field memory_limit? integer bytes of one thread's Lua state (default: no limit)
 ---@field max_tasks_per_worker? integer tasks after which a process is replaced (default: no limit)
 ---@field seed? integer makes task k draw the same random numbers in every run
+
+---@alias fast_map.OnError
+---| "raise" # the failure is raised at its turn
+---| "return" # it is returned as index, nil, err
+---| fun(index: integer, err: fast_map.Error) # it is given to this function
+
+---@alias fast_map.Callbacks
+---| "interrupt" # between any two instructions of the script
+---| "polled" # in join, poll and sleep only
 
 -- Kinds of value. read returns what is stored; nil refuses the value, `none` means that it limits nothing.
 local none = {}

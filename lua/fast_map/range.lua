@@ -9,6 +9,8 @@ local M = {}
 ---@field last number as it was given
 ---@field step number
 ---@field count integer
+---@field [integer] number the numbers
+---@operator len: integer
 local Range = { __name = "fast_map.range" }
 
 --- The k-th number, for 1 <= k <= count. Integers may wrap on the way, never in the result.
