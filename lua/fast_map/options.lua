@@ -5,7 +5,7 @@ local show = require "fast_map.show"
 
 local M = {}
 
----@class fast_map.Options
+---@class (exact) fast_map.Options
 ---@field threads_limit? integer threads of the whole map, all processes together (default: one for each task)
 ---@field procs_limit? integer|string processes: a number, or "50%" of the CPUs (default: the CPUs this process may use)
 ---@field buffersize? integer tasks pulled ahead of the result being delivered (default: 65536)
