@@ -11,10 +11,14 @@ say() {
   printf 'setup: %s\n' "$*"
 }
 
+can_be_root() {
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null
+}
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
-  elif command -v sudo >/dev/null; then
+  elif can_be_root; then
     sudo DEBIAN_FRONTEND=noninteractive "$@"
   else
     say "cannot become root (no sudo); run as root: $*"
@@ -49,6 +53,22 @@ clang_library() {
   [ -n "$version" ] && echo "libclang-rt-$version-dev"
 }
 
+is_needed() {
+  case " $(echo $needed) " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
+# install PACKAGE...: what is needed must come; what is useful may fail.
+install() {
+  must= may=
+  for package; do
+    if is_needed "$package"; then must="$must $package"; else may="$may $package"; fi
+  done
+  # shellcheck disable=SC2086
+  [ -z "$must" ] || as_root apt-get install -q -y --no-install-recommends $must || return 1
+  # shellcheck disable=SC2086
+  [ -z "$may" ] || as_root apt-get install -q -y --no-install-recommends $may || say "going on without:$may"
+}
+
 install_packages() {
   # shellcheck disable=SC2086
   absent=$(missing $needed $useful)
@@ -65,23 +85,26 @@ install_packages() {
   done
   [ -n "$wanted" ] || { say 'all packages are installed'; return 0; }
   say "installing:$wanted"
-  as_root apt-get update -q || say 'apt-get update failed; going on with the lists there are'
-  known= unknown=
+  if can_be_root; then
+    as_root apt-get update -q || say 'apt-get update failed; going on with the lists there are'
+  fi
+  known=
   for package in $wanted; do
-    if is_known "$package"; then known="$known $package"; else unknown="$unknown $package"; fi
+    if is_known "$package"; then
+      known="$known $package"
+    elif is_needed "$package"; then
+      say "this system has no package $package, which is needed"
+      return 1
+    else
+      say "this system has no package $package; going on without"
+      echo "$package" >>config.setup
+    fi
   done
   # shellcheck disable=SC2086
-  [ -z "$known" ] || as_root apt-get install -q -y --no-install-recommends $known
-  for package in $unknown; do
-    case " $(echo $needed) " in
-      *" $package "*) say "this system has no package $package, which is needed"; return 1 ;;
-    esac
-    say "this system has no package $package; going on without"
-    echo "$package" >>config.setup
-  done
+  install $known
   # clang itself may have come just now
   for package in $(clang_library); do
-    [ -n "$(missing "$package")" ] && is_known "$package" && as_root apt-get install -q -y --no-install-recommends "$package"
+    [ -n "$(missing "$package")" ] && is_known "$package" && install "$package"
   done
   return 0
 }
