@@ -302,7 +302,8 @@ end
 
 local function inspect_plain(t, name)
   local count = packed_count(t) or #t
-  if count == 0 and next(t) ~= nil and not packed_count(t) then return no_map(t, name) end
+  local holds_no_map = packed_count(t) or next(t) == nil or rawequal(t, arg) -- a script without arguments has no tasks
+  if count == 0 and not holds_no_map then return no_map(t, name) end
   return opener_of_table(count)
 end
 
