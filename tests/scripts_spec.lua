@@ -172,6 +172,128 @@ describe("scripts/word_count.lua", function()
   end)
 end)
 
+-- A scratch folder, for the tests of one script.
+local function new_folder()
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. folder))
+  return folder
+end
+
+describe("scripts/image_batch.lua", function()
+  local folder
+
+  before_each(function()
+    folder = new_folder()
+    write_all(folder .. "/a b.txt", "one")
+    write_all(folder .. "/it's.txt", "two")
+  end)
+
+  after_each(function()
+    os.execute("rm -rf " .. folder)
+  end)
+
+  it("runs the command on every file and makes a file of the same name, in their order", function()
+    local out_folder = folder .. "/new/out"
+    local names = { "-c", "tr a-z A-Z <{} >{out}", out_folder, folder .. "/it's.txt", folder .. "/a b.txt" }
+    local code, out, err = run("image_batch.lua", names)
+    assert.equal(("%s/it's.txt\tmade\n%s/a b.txt\tmade\n"):format(out_folder, out_folder), out, err)
+    assert.equal(0, code)
+    assert.equal("ONE", read_all(out_folder .. "/a b.txt"))
+    assert.equal("TWO", read_all(out_folder .. "/it's.txt"))
+    code, out = run("image_batch.lua", names)
+    assert.equal(("%s/it's.txt\twas there\n%s/a b.txt\twas there\n"):format(out_folder, out_folder), out)
+    assert.equal(0, code)
+  end)
+
+  it("goes on after a command that fails, and leaves nothing half-made", function()
+    local arguments = { "-j", "1", "-c", "cat {} >{out}; test {} != '" .. folder .. "/a b.txt'", folder .. "/out",
+      folder .. "/a b.txt", folder .. "/it's.txt" }
+    local code, out, err = run("image_batch.lua", arguments)
+    assert.equal(folder .. "/out/it's.txt\tmade\n", out, err)
+    shows(err, "image_batch: " .. folder .. "/a b.txt: the command failed\n")
+    assert.equal(1, code)
+    local pipe = io.popen("ls -A " .. folder .. "/out")
+    assert.equal("it's.txt\n", pipe:read "a")
+    pipe:close()
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { {}, { "folder" }, { "-j", "0", "folder", "file" }, { "-c" } } do
+      local code, out, err = run("image_batch.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: image_batch.lua ", err)
+    end
+  end)
+end)
+
+describe("scripts/log_top.lua", function()
+  local folder
+
+  setup(function()
+    folder = new_folder()
+    local lines = {}
+    for i = 1, 1000 do
+      local path, status = i % 3 == 0 and "/rare?page=" .. i or "/often", i % 10 == 0 and 404 or 200
+      lines[i] = ('10.0.0.1 - - [24/Nov/2026:08:00:00 +0000] "GET %s HTTP/1.1" %d %d "-" "browser"\n'):format(path, status, i)
+    end
+    write_all(folder .. "/access.log", table.concat(lines))
+    write_all(folder .. "/other.log", 'no log\n1 - - [x] "POST /form HTTP/1.1" 500 -') -- without a last newline
+    write_all(folder .. "/empty.log", "")
+  end)
+
+  teardown(function()
+    os.execute("rm -rf " .. folder)
+  end)
+
+  it("counts each line once, wherever the pieces end", function()
+    local expected = "      900  200\n      100  404\n        1  500\n\n      667  /often\n      333  /rare\n"
+    for _, size in ipairs { "1000000", "4096", "100", "7" } do
+      local code, out, err = run("log_top.lua", { "-n", "2", "-b", size,
+        folder .. "/access.log", folder .. "/empty.log", folder .. "/other.log" })
+      assert.equal(expected, out, err)
+      assert.equal("log_top: 1 lines are not of the common log format\n", err)
+      assert.equal(0, code)
+    end
+  end)
+
+  it("says what it cannot read", function()
+    local code, _, err = run("log_top.lua", { folder .. "/nowhere.log" })
+    shows(err, folder .. "/nowhere.log: No such file or directory")
+    assert.equal(1, code)
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { {}, { "-n", "0", "file" }, { "-b", "x", "file" } } do
+      local code, out, err = run("log_top.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: log_top.lua ", err)
+    end
+  end)
+end)
+
+describe("scripts/sweep.lua", function()
+  it("tries every combination, and finds the same in every run with the same seed", function()
+    local code, out, err = run("sweep.lua", { "-r", "500", "-s", "7" })
+    assert.equal(0, code, err)
+    local count = 0
+    for _ in out:gmatch "\n%d+,%d+,%d+%.%d%d%f[\n]" do count = count + 1 end
+    assert.equal(50, count, out)
+    assert.matches("^20 customers an hour: %d+ counters, [%d.]+\n", err)
+    assert.equal(out, select(2, run("sweep.lua", { "-r", "500", "-s", "7" })))
+    assert.not_equal(out, select(2, run("sweep.lua", { "-r", "500", "-s", "8" })))
+  end)
+
+  it("says how it is used", function()
+    local code, out, err = run("sweep.lua", { "-x", "1" })
+    assert.equal(2, code)
+    assert.equal("", out)
+    assert.matches("^usage: sweep.lua ", err)
+  end)
+end)
+
 -- A server on a free port of 127.0.0.1 that prints its port. It answers /slow after a second, without keeping others
 -- waiting, ends at /quit, and after two minutes by itself.
 local server_text = [[
