@@ -274,6 +274,92 @@ describe("scripts/log_top.lua", function()
   end)
 end)
 
+describe("scripts/run_files.lua", function()
+  local folder
+  local text = {
+    ["one.lua"] = 'print("printed", nil, 1) io.write "written " io.stdout:write "through the handle\\n" return 5, "x"',
+    ["two.lua"] = "leaked = (leaked or 0) + 1; string.leaked = true; return leaked, arg[0]:match '[^/]+$'",
+    ["three.lua"] = "assert(not string.leaked) leaked = (leaked or 0) + 1; os.execute 'sleep 0.1'; return leaked",
+    ["raises.lua"] = "local function f()\n  error 'deep'\nend\nprint 'before'\nf()",
+    ["object.lua"] = "error(setmetatable({}, { __tostring = function() return 'an object' end }))",
+    ["syntax.lua"] = "x = = 3",
+    ["exit.lua"] = "print 'bye' os.exit(3)",
+    ["exits.lua"] = "os.exit(true)",
+    ["endless.lua"] = "while true do end",
+    ["killed.lua"] = "os.execute 'kill -9 $PPID'",
+  }
+
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir " .. quote(folder)))
+    for name, chunk in pairs(text) do write_all(folder .. "/" .. name, chunk) end
+  end)
+
+  teardown(function()
+    os.execute("rm -rf " .. quote(folder))
+  end)
+
+  -- The output with times and the folder taken out.
+  local function run_files(arguments, input)
+    for i, argument in ipairs(arguments) do
+      if argument:find "%.lua$" then arguments[i] = folder .. "/" .. argument end
+    end
+    local code, out, err = run("run_files.lua", arguments, input)
+    return code, out:gsub("%d+%.%d+ s ", "T"):gsub(folder:gsub("%p", "%%%0") .. "/", ""), err
+  end
+
+  it("shows what files print and return, in their order", function()
+    local code, out, err = run_files { "three.lua", "one.lua", "exits.lua" }
+    assert.equal("ok        T three.lua  1\nok        T one.lua  5\tx\n    printed\tnil\t1\n    written through the handle\n"
+      .. "ok        T exits.lua  os.exit(true)\n", out, err)
+    assert.matches("^3 files, 0 failed, ", err)
+    assert.equal(0, code)
+  end)
+
+  it("shows errors with their lines in the files, and goes on", function()
+    local code, out, err = run_files { "raises.lua", "object.lua", "syntax.lua", "missing.lua", "exit.lua", "two.lua" }
+    shows(out, "FAILED    T raises.lua\n    before\n    raises.lua:2: deep\n    stack traceback:\n", err)
+    shows(out, "raises.lua:5: in main chunk\nFAILED    T object.lua\n    an object\n", err)
+    shows(out, "FAILED    T syntax.lua\n    syntax.lua:1: unexpected symbol near '='\n", err)
+    shows(out, "FAILED    T missing.lua\n    cannot open missing.lua", err)
+    shows(out, "FAILED    T exit.lua\n    bye\n    os.exit(3)\nok        T two.lua  1\ttwo.lua\n", err)
+    assert.is_nil(out:find("run_files", 1, true))
+    assert.matches("^6 files, 5 failed, ", err)
+    assert.equal(1, code)
+  end)
+
+  it("keeps files apart, however they share out over processes", function()
+    local list = {}
+    for i = 1, 20 do list[i] = folder .. (i % 2 == 0 and "/two.lua" or "/three.lua") end
+    local code, out, err = run_files({ "-j", "4" }, table.concat(list, "\n") .. "\n")
+    assert.equal(("ok        T three.lua  1\nok        T two.lua  1\ttwo.lua\n"):rep(10), out, err)
+    assert.equal(0, code)
+  end)
+
+  it("outlives files that do not end and processes that do", function()
+    local code, out, err = run_files { "-t", "0.5", "endless.lua", "killed.lua", "one.lua" }
+    shows(out, "FAILED    T endless.lua\n    endless.lua:1: timed out\n", err)
+    assert.matches("FAILED +%- +killed.lua\n    crash: [^\n]*Killed[^\n]*\nok        T one.lua", out)
+    assert.equal(1, code)
+  end)
+
+  it("shows only failures when it is asked to", function()
+    local code, out, err = run_files { "-q", "one.lua", "exit.lua", "two.lua" }
+    assert.equal("FAILED    T exit.lua\n    bye\n    os.exit(3)\n", out, err)
+    assert.equal(1, code)
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { { "-t" }, { "-t", "0" }, { "-j", "0" }, { "-j", "many" }, { "-x" } } do
+      local code, out, err = run("run_files.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: run_files.lua ", err)
+    end
+  end)
+end)
+
 describe("scripts/sweep.lua", function()
   it("tries every combination, and finds the same in every run with the same seed", function()
     local code, out, err = run("sweep.lua", { "-r", "500", "-s", "7" })
