@@ -10,6 +10,7 @@
 #include "library.h"
 #include "modules.h"
 #include "place.h"
+#include "placeholder.h"
 
 enum kind { KIND_LIBRARY = 1, KIND_ADDRESS, KIND_FILE, KIND_PLACE };
 
@@ -514,7 +515,7 @@ static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, 
   entry = addresses_get(&I->copies, lua_topointer(L, idx));
   if (entry == 0)
     return STATUS_TYPE;
-  status = append_place(b, I->entries, entry, lua_type(L, idx));
+  status = append_place(b, I->entries, entry, placeholder_type(L, idx));
   if (status != STATUS_OK)
     b->size = size;
   return status;

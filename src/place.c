@@ -132,11 +132,11 @@ static void add_root(struct place_text *t, const struct import *I, lua_State *L,
 
 #define STEPS_SHOWN 12
 
-void place_describe(const struct import *I, lua_State *L, uint32_t entry, struct place_text *t) {
-  const struct place *steps[STEPS_SHOWN], *p = &I->entries[entry].place;
+void place_show(const struct import *I, lua_State *L, const struct place *p, struct place_text *t) {
+  const struct place *steps[STEPS_SHOWN];
   int count = 0, skipped = 0;
   t->bytes[0] = '\0';
-  if (entry == 0 || entry > I->entry_count || !lua_checkstack(L, 4)) {
+  if (!lua_checkstack(L, 4)) {
     add(t, "a value");
     return;
   }
@@ -157,4 +157,10 @@ void place_describe(const struct import *I, lua_State *L, uint32_t entry, struct
     add(t, " of ");
     add_function(t, I, L, p->parent);
   }
+}
+
+void place_describe(const struct import *I, lua_State *L, uint32_t entry, struct place_text *t) {
+  static const struct place unknown = {.step = STEP_OTHER};
+  int known = entry != 0 && entry <= I->entry_count;
+  place_show(I, L, known ? &I->entries[entry].place : &unknown, t);
 }

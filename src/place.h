@@ -10,6 +10,10 @@ struct place_text {
 };
 
 /* [-0, +0, -] `upvalue 'db'.conn of function at job.lua:12`. L: any coroutine of the import's state. */
+void place_show(const struct import *import, lua_State *L, const struct place *place,
+                struct place_text *text);
+
+/* [-0, +0, -] The same of an entry's place. */
 void place_describe(const struct import *import, lua_State *L, uint32_t entry, struct place_text *text);
 
 /* The place of the field whose key is at index key of the stack V, in the object that is the entry `parent`. */

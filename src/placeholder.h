@@ -14,4 +14,7 @@ void placeholder_push_function(struct copy *c, const struct place *place);
 /* [-0, +0, -] Whether the value at idx is a placeholder; only those for userdata and coroutines are told. */
 int placeholder_is(lua_State *L, int idx);
 
+/* [-0, +0, -] The type of the value at idx, or of what it stands for. */
+int placeholder_type(lua_State *L, int idx);
+
 #endif
