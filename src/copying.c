@@ -167,7 +167,8 @@ static void push_own(struct copy *c, const struct place *place) {
   lua_rawget(c->L, -2);
 }
 
-/* First pass, for the second may already meet what the functions have in common: notes what the library made anew. */
+/* First pass, for the second, and the metatable, may already meet what the functions have in common: notes what the library
+   made anew. */
 static void pair_fields(struct copy *c, uint32_t entry, int object) {
   lua_State *L = c->L, *V = c->view;
   for (lua_pushnil(V); lua_next(V, object); lua_pop(V, 1)) {
@@ -258,13 +259,13 @@ static void fill_overlay(struct copy *c) {
   int depth = I->copying_count, object = o->object;
   uint32_t entry = o->entry;
   lua_rawgeti(c->L, c->objects, (lua_Integer)entry);
-  if (o->stage == STAGE_META)
+  if (o->stage == STAGE_META) {
+    pair_fields(c, entry, object); /* before anything can lead back to this library */
     overlay_meta(c, o);
+  }
   if (I->copying_count == depth) {
-    if (top_of(I)->stage == STAGE_FIRST) {
-      pair_fields(c, entry, object);
+    if (top_of(I)->stage == STAGE_FIRST)
       lua_pushnil(c->view);
-    }
     top_of(I)->stage = STAGE_FIELDS;
     while (I->copying_count == depth && lua_next(c->view, object))
       overlay_field(c, entry, object + 1);
