@@ -52,10 +52,8 @@ struct module { /* in package.loaded */
   const void *base;   /* where that is mapped */
 };
 
-struct module_function { /* a C function found in a C module:
-                            module[.outer].name */
-  int module;
-  const char *outer, *name;
+struct module_function { /* a function found in a module: module[.outer].name */
+  const char *module, *outer, *name;
 };
 
 struct function_index {
@@ -72,16 +70,17 @@ struct snapshot {
                            else NULL */
   struct frozen_tables tables;
   int string_meta_plain; /* the metatable of strings is as Lua makes it */
+  int file_meta_plain;   /* so is that of files */
   lua_State **idle;      /* views nobody uses, under the lock */
   int idle_count, idle_capacity;
-  int indexed;              /* the following are made under the lock when first needed, then
+  _Atomic int indexed;      /* the following are made under the lock when first needed, then
                   constant */
   struct addresses modules; /* value -> module; the one that can be opened, when
                                there are several of a value */
   struct module *module;    /* [1, module_count] */
   int module_count;
-  struct function_index c_functions; /* of C modules */
-  int lua_indexed;
+  struct function_index c_functions;   /* of C modules */
+  _Atomic int lua_indexed;             /* both are stored with release and loaded with acquire in modules.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */
   struct origin *origin;               /* parent only: origin.c's */
 };

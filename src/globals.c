@@ -289,6 +289,17 @@ void globals_open(lua_State *L) {
   }
 }
 
+void globals_push_meta(const struct snapshot *s, lua_State *view) {
+  if (s->outer == NULL) {
+    if (!lua_getmetatable(view, FROZEN_GLOBALS))
+      lua_pushnil(view);
+    return;
+  }
+  frozen_lock(); /* for a key that is a pointer */
+  lua_rawgetp(view, LUA_REGISTRYINDEX, &user_meta_key);
+  frozen_unlock();
+}
+
 void globals_settle(lua_State *L) {
   settle_strings(L);
 }

@@ -28,6 +28,9 @@ void globals_complete(lua_State *view, int slot, const char *name, size_t size);
 /* [-0, +0, m] Fills what is still filled on demand but cheap, before the state is frozen. */
 void globals_settle(lua_State *L);
 
+/* [-0, +1, -] On a view: pushes the metatable that the script gave its _G, or nil. That of a thread's _G is ours. */
+void globals_push_meta(const struct snapshot *s, lua_State *view);
+
 /* Lua's functions, for the sake of the mirrors. */
 int globals_rawget(lua_State *L);
 int globals_rawset(lua_State *L);

@@ -355,6 +355,21 @@ int import_push_copy(const struct import *I, lua_State *L, uint32_t entry) {
   return 1;
 }
 
+enum status import_find(struct import *I, lua_State *L, const void *copy, uint32_t *number) {
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK && I->copies_count < I->entry_count) {
+    uint32_t entry = I->copies_count + 1;
+    if (!import_push_copy(I, L, entry))
+      return STATUS_NOMEM;
+    if (lua_type(L, -1) >= LUA_TTABLE && addresses_get(&I->copies, lua_topointer(L, -1)) == 0)
+      status = addresses_put(&I->copies, lua_topointer(L, -1), entry);
+    lua_pop(L, 1);
+    I->copies_count = entry;
+  }
+  *number = addresses_get(&I->copies, copy);
+  return status;
+}
+
 int import_protected(struct copy *c, int args, int results) {
   struct import *I = c->import;
   struct import_mark outer = I->mark;
@@ -388,7 +403,7 @@ void import_globals_meta(lua_State *L) {
   copy_value(&c, &(struct place){.step = STEP_GLOBAL, .name = "_G"});
   lua_pop(L, 1);
   globals = addresses_get(&c.import->known, lua_topointer(c.view, FROZEN_GLOBALS));
-  lua_getmetatable(c.view, FROZEN_GLOBALS);
+  globals_push_meta(c.import->snapshot, c.view);
   copy_value(&c, &(struct place){.parent = globals, .step = STEP_META});
   copy_complete(&c);
   copy_finish(&c);

@@ -181,6 +181,9 @@ void copy_room(struct copy *c, int n);
 /* [-0, +1|0, -] Pushes the copy that the entry has on any coroutine of the state; 0: there is none. */
 int import_push_copy(const struct import *import, lua_State *L, uint32_t entry);
 
+/* [-0, +0, -] *entry: that of the copy with this address; 0 when it is none. L: any coroutine of the state. OK NOMEM */
+enum status import_find(struct import *import, lua_State *L, const void *copy, uint32_t *entry);
+
 /* [-0, +0, m] Raises "not enough memory". */
 int import_no_memory(lua_State *L);
 

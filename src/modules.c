@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,15 @@ static const struct {
 
 static const char library_keys[LIBRARY_COUNT]; /* registry: the libraries that are open */
 
+/* [-0, +0, m] The script has added to the methods of files, or replaced some. */
+static void copy_file_meta(struct copy *c) {
+  int unfinished = c->import->copying_count;
+  push_field(c, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
+  copy_value(c, &(struct place){.step = STEP_REGISTRY, .name = LUA_FILEHANDLE});
+  copy_fill(c, unfinished);
+  lua_pop(c->L, 1);
+}
+
 void modules_library(struct copy *c, const char *name) {
   lua_State *L = c->L;
   int i = 0;
@@ -131,6 +141,8 @@ void modules_library(struct copy *c, const char *name) {
     lua_error(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_keys[i]);
+  if (libraries[i].open == open_io && !c->import->snapshot->file_meta_plain)
+    copy_file_meta(c);
 }
 
 void modules_seed(lua_State *L) {
@@ -182,7 +194,7 @@ static lua_CFunction find_open(const void *address, struct module *m) {
 
 /* [-0, +0, -] Takes down the functions in the table on the view's top, and in its tables: those in C, or
    those in Lua. */
-static enum status index_functions(struct snapshot *s, int module, const char *outer, int in_c) {
+static enum status index_functions(struct snapshot *s, const char *module, const char *outer, int in_c) {
   lua_State *V = s->view;
   enum status status = STATUS_OK;
   for (lua_pushnil(V); status == STATUS_OK && lua_next(V, -2); lua_pop(V, 1)) {
@@ -228,7 +240,7 @@ static enum status index_module(struct snapshot *s, const char *name) {
     m.open = find_open(sample, &m);
   status = frozen_index_module(s, m);
   if (status == STATUS_OK && m.open != NULL && lua_istable(V, -1))
-    status = index_functions(s, s->module_count, NULL, 1);
+    status = index_functions(s, name, NULL, 1);
   return status;
 }
 
@@ -244,16 +256,68 @@ static enum status index_modules(struct snapshot *s) {
   return status;
 }
 
-static void need_index(struct copy *c) {
-  struct snapshot *s = c->import->snapshot;
+/* The snapshot that the script's own state is filled from, when the script is a task. */
+static struct snapshot *older(const struct snapshot *s) {
+  return s->outer == NULL ? NULL : s->outer->snapshot;
+}
+
+/* [-0, +0, m] Runs the function, once for each snapshot. */
+static void need(struct copy *c, struct snapshot *s, _Atomic int *done,
+                 enum status (*index)(struct snapshot *)) {
   enum status status = STATUS_OK;
+  if (atomic_load_explicit(done, memory_order_acquire)) /* pairs with the release below */
+    return;
   frozen_lock();
-  if (!s->indexed)
-    status = index_modules(s);
-  s->indexed = 1;
+  if (!atomic_load_explicit(done, memory_order_relaxed)) {
+    status = index(s);
+    atomic_store_explicit(done, 1, memory_order_release);
+  }
   frozen_unlock();
   if (status != STATUS_OK)
     import_no_memory(c->L);
+}
+
+static void need_index(struct copy *c) {
+  for (struct snapshot *s = c->import->snapshot; s != NULL; s = older(s))
+    need(c, s, &s->indexed, index_modules);
+}
+
+/* Under the lock. The object in the older snapshot that this is a copy of. What has no copy, such as a C function without
+   upvalues, is the same in both. */
+static const void *older_object(struct snapshot *s, const void *object) {
+  uint32_t entry = 0;
+  if (import_find(s->outer, s->view, object, &entry) != STATUS_OK || entry == 0)
+    return object;
+  return s->outer->entries[entry].origin;
+}
+
+/* A task that is a script has in package.loaded what it asked for so far; the script that it came from has all. */
+static const struct module *find_module(struct snapshot *s, const void *value) {
+  const struct module *found = NULL;
+  uint32_t number = addresses_get(&s->modules, value);
+  if (number != 0)
+    return &s->module[number];
+  if (s->outer == NULL)
+    return NULL;
+  frozen_lock();
+  found = find_module(older(s), older_object(s, value));
+  frozen_unlock();
+  return found;
+}
+
+/* The same for a function; in_c: of a C module. */
+static const struct module_function *find_function(struct snapshot *s, const void *address, int in_c) {
+  const struct function_index *index = in_c ? &s->c_functions : &s->lua_functions;
+  const struct module_function *found = NULL;
+  uint32_t number = addresses_get(&index->numbers, address);
+  if (number != 0)
+    return &index->function[number];
+  if (s->outer == NULL)
+    return NULL;
+  frozen_lock();
+  found = find_function(older(s), older_object(s, address), in_c);
+  frozen_unlock();
+  return found;
 }
 
 /* ------------------------------------------------------------------ C modules
@@ -298,11 +362,8 @@ static int load_module(struct copy *c, const struct module *m) {
 
 /* The view's top is a value of package.loaded: the module, or NULL. */
 static const struct module *module_of(struct copy *c) {
-  const struct snapshot *s = c->import->snapshot;
-  uint32_t number;
   need_index(c);
-  number = addresses_get(&s->modules, lua_topointer(c->view, -1));
-  return number == 0 ? NULL : &s->module[number];
+  return find_module(c->import->snapshot, lua_topointer(c->view, -1));
 }
 
 static int copy_c_module(struct copy *c, const struct place *place) {
@@ -463,7 +524,7 @@ static void push_library_function(struct copy *c, const struct library_function 
 static void push_module_function(struct copy *c, const struct module_function *f) {
   lua_State *L = c->L;
   const char *path[] = {f->outer, f->name};
-  push_module(c, c->import->snapshot->module[f->module].name);
+  push_module(c, f->module);
   for (int i = 0; i < 2; i++) {
     if (path[i] == NULL || !lua_istable(L, -1))
       continue;
@@ -479,15 +540,16 @@ static void push_module_function(struct copy *c, const struct module_function *f
 
 /* [-0, +0, m] Functions of a library need what its modules leave in the registry. */
 static void need_library(struct copy *c, lua_CFunction function) {
-  const struct snapshot *s = c->import->snapshot;
   Dl_info info;
   if (dladdr(function_address(function), &info) == 0)
     return;
-  for (int i = 1; i <= s->module_count; i++) {
-    if (s->module[i].open == NULL || s->module[i].base != info.dli_fbase)
-      continue;
-    push_module(c, s->module[i].name);
-    lua_pop(c->L, 1);
+  for (const struct snapshot *s = c->import->snapshot; s != NULL; s = older(s)) {
+    for (int i = 1; i <= s->module_count; i++) {
+      if (s->module[i].open == NULL || s->module[i].base != info.dli_fbase)
+        continue;
+      push_module(c, s->module[i].name);
+      lua_pop(c->L, 1);
+    }
   }
 }
 
@@ -533,19 +595,18 @@ static void copy_c_closure(struct copy *c, const struct place *place) {
 }
 
 void modules_function(struct copy *c, const struct place *place) {
-  const struct snapshot *s = c->import->snapshot;
+  const struct module_function *of_module = NULL;
   lua_CFunction function = lua_tocfunction(c->view, -1);
   const struct library_function *f = library_find(function);
   int light = is_light(c->view);
-  uint32_t number = 0;
   if (f == NULL && !(light && library_ours(function_address(function)))) {
     need_index(c);
-    number = addresses_get(&s->c_functions.numbers, lua_topointer(c->view, -1));
+    of_module = find_function(c->import->snapshot, lua_topointer(c->view, -1), 1);
   }
   if (f != NULL)
     push_library_function(c, f, light);
-  else if (number != 0)
-    push_module_function(c, &s->c_functions.function[number]);
+  else if (of_module != NULL)
+    push_module_function(c, of_module);
   else
     lua_pushnil(c->L);
   if (!lua_isnil(c->L, -1)) {
@@ -573,38 +634,38 @@ static enum status index_lua_functions(struct snapshot *s) {
   enum status status = STATUS_OK;
   int count = s->module_count;
   for (int i = 1; status == STATUS_OK && i <= count; i++) {
+    const char *name = s->module[i].name;
     if (s->module[i].open != NULL)
       continue;
-    status = frozen_field(s, V, FROZEN_LOADED, s->module[i].name, strlen(s->module[i].name));
+    status = frozen_field(s, V, FROZEN_LOADED, name, strlen(name));
     if (status == STATUS_OK && lua_istable(V, -1))
-      status = index_functions(s, i, NULL, 0);
+      status = index_functions(s, name, NULL, 0);
     lua_settop(V, FROZEN_SLOT_COUNT);
   }
   return status;
 }
 
+static void need_lua_index(struct copy *c) {
+  for (struct snapshot *s = c->import->snapshot; s != NULL; s = older(s))
+    need(c, s, &s->lua_indexed, index_lua_functions);
+}
+
 int modules_name(struct copy *c, const void *value, const char **module, const char **outer,
                  const char **name) {
   struct snapshot *s = c->import->snapshot;
-  enum status status = STATUS_OK;
-  uint32_t number;
+  const struct module *m;
+  const struct module_function *f;
   need_index(c);
   *outer = *name = NULL;
-  if ((number = addresses_get(&s->modules, value)) != 0) {
-    *module = s->module[number].name;
-    return s->module[number].open == NULL;
+  if ((m = find_module(s, value)) != NULL) {
+    *module = m->name;
+    return m->open == NULL;
   }
-  frozen_lock();
-  if (!s->lua_indexed)
-    status = index_lua_functions(s);
-  s->lua_indexed = 1;
-  frozen_unlock();
-  if (status != STATUS_OK)
-    import_no_memory(c->L);
-  if ((number = addresses_get(&s->lua_functions.numbers, value)) == 0)
+  need_lua_index(c);
+  if ((f = find_function(s, value, 0)) == NULL)
     return 0;
-  *module = s->module[s->lua_functions.function[number].module].name;
-  *outer = s->lua_functions.function[number].outer;
-  *name = s->lua_functions.function[number].name;
+  *module = f->module;
+  *outer = f->outer;
+  *name = f->name;
   return 1;
 }

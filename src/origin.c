@@ -490,29 +490,14 @@ static struct import *import_of_link(struct codec_link *link) {
   return (struct import *)((char *)link - offsetof(struct import, link));
 }
 
-/* Takes down the addresses of the copies made since the last time. */
-static enum status index_copies(lua_State *L, struct import *I) {
-  enum status status = STATUS_OK;
-  while (status == STATUS_OK && I->copies_count < I->entry_count) {
-    uint32_t entry = I->copies_count + 1;
-    if (!import_push_copy(I, L, entry))
-      return STATUS_NOMEM;
-    if (lua_type(L, -1) >= LUA_TTABLE && addresses_get(&I->copies, lua_topointer(L, -1)) == 0)
-      status = addresses_put(&I->copies, lua_topointer(L, -1), entry);
-    lua_pop(L, 1);
-    I->copies_count = entry;
-  }
-  return status;
-}
-
 static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, struct buffer *b) {
   struct import *I = import_of_link(link);
   enum status status;
   size_t size = b->size;
   uint32_t entry;
-  if ((status = append_common(L, idx, b)) != STATUS_TYPE || (status = index_copies(L, I)) != STATUS_OK)
+  if ((status = append_common(L, idx, b)) != STATUS_TYPE ||
+      (status = import_find(I, L, lua_topointer(L, idx), &entry)) != STATUS_OK)
     return status;
-  entry = addresses_get(&I->copies, lua_topointer(L, idx));
   if (entry == 0)
     return STATUS_TYPE;
   status = append_place(b, I->entries, entry, placeholder_type(L, idx));

@@ -147,12 +147,11 @@ static const void *fast_map_sleep(lua_State *V) {
   return address;
 }
 
-static const void *meta_of(lua_State *V, int idx) {
-  const void *address = NULL;
-  if (lua_getmetatable(V, idx)) {
-    address = lua_topointer(V, -1);
-    lua_pop(V, 1);
-  }
+static const void *globals_meta(lua_State *V, const struct snapshot *s) {
+  const void *address;
+  globals_push_meta(s, V);
+  address = lua_topointer(V, -1);
+  lua_pop(V, 1);
   return address;
 }
 
@@ -170,6 +169,29 @@ static int string_meta_plain(lua_State *V, const struct frozen_tables *t) {
   return 1;
 }
 
+/* Whether the table on the top holds, but for __index and __name, Lua's own functions under their own names. Pops it. */
+static int functions_plain(lua_State *V) {
+  int plain = 1;
+  for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
+    const struct library_function *f = lua_iscfunction(V, -1) ? library_find(lua_tocfunction(V, -1)) : NULL;
+    const char *key = lua_type(V, -2) == LUA_TSTRING ? lua_tostring(V, -2) : "";
+    if (strcmp(key, "__index") != 0 && strcmp(key, "__name") != 0)
+      plain = plain && f != NULL && (strcmp(f->name, key) == 0 || strncmp(key, "__", 2) == 0);
+  }
+  lua_pop(V, 1);
+  return plain;
+}
+
+/* [-0, +0, m] Whether the metatable of files is as Lua makes it. */
+static int file_meta_plain(lua_State *V) {
+  int top = lua_gettop(V), plain;
+  lua_getfield(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
+  lua_pushliteral(V, "__index");
+  plain = lua_rawget(V, -2) == LUA_TTABLE && functions_plain(V) && functions_plain(V);
+  lua_settop(V, top);
+  return plain;
+}
+
 /* (snapshot) -> the slots from FROZEN_GLOBALS on */
 static int find_slots(lua_State *V) {
   struct snapshot *s = lua_touserdata(V, 1);
@@ -181,12 +203,13 @@ static int find_slots(lua_State *V) {
   push_registry_table(V, LUA_LOADED_TABLE);
   push_registry_table(V, LUA_PRELOAD_TABLE);
   t->globals = lua_topointer(V, FROZEN_GLOBALS);
-  t->globals_meta = meta_of(V, FROZEN_GLOBALS);
+  t->globals_meta = globals_meta(V, s);
   t->loaded = lua_topointer(V, FROZEN_LOADED);
   t->preload = lua_topointer(V, FROZEN_PRELOAD);
   t->registry = lua_topointer(V, LUA_REGISTRYINDEX);
-  t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
   t->io = loaded_table(V, s, LUA_IOLIBNAME);
+  t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE); /* there once io is */
+  s->file_meta_plain = t->file_meta == NULL || file_meta_plain(V);
   t->math = loaded_table(V, s, LUA_MATHLIBNAME);
   t->package = loaded_table(V, s, LUA_LOADLIBNAME);
   t->string = loaded_table(V, s, LUA_STRLIBNAME);

@@ -309,6 +309,12 @@ local function check_form(form)
       assert.are.same(expected[i], result, ("%s, %s, in %s"):format(bodies[i][1], form[1], way.name))
     end
   end
+  local nested = fast_map.map(function()
+    return fast_map.map(function(i) return table.pack(pcall(functions[i])) end, fast_map.range(1, #bodies), { threads_limit = 3 })
+  end, { 1 })[1]
+  for i = 1, #bodies do
+    assert.are.same(expected[i], nested[i], ("%s, %s, in a map inside a task"):format(bodies[i][1], form[1]))
+  end
 end
 
 describe("Penlight in tasks", function()

@@ -1,5 +1,6 @@
 -- snapshot_spec.lua - a function works in a task as it does in a plain loop: upvalues, globals, modules, the standard library.
--- Each case is a function that is called here, then as the task of maps on one thread, on several threads and in two processes.
+-- Each case is a function that is called here, then as the task of maps on one thread, on several threads, in two processes, and
+-- of a map that a task runs.
 
 local fast_map = require "fast_map"
 
@@ -20,6 +21,11 @@ local function same_everywhere(f, ...)
       count = count + 1
     end
     assert.are.equal(4, count)
+  end
+  for _, results in fast_map(function()
+    return fast_map.map(function() return table.pack(f(table.unpack(arguments, 1, arguments.n))) end, { 1, 2 }, { threads_limit = 2 })
+  end, fast_map.range(1, 2), ways[3].options) do
+    assert.are.same({ expected, expected, n = 2 }, results, "map in a task")
   end
   return table.unpack(expected, 1, expected.n)
 end
