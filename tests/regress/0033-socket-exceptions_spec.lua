@@ -1,6 +1,7 @@
--- LuaSocket's protect catches what try and newtry raise because all three have one table in common, an upvalue. In a thread
--- it split into two when the socket module had a metatable that led to one of them (the error arrived as a table), and in a map
--- inside a task the C module was taken for a table, because the index of modules knew only what the task had asked for.
+-- LuaSocket's protect catches what try and newtry raise because all three have one table in common, an upvalue. In a
+-- thread it split into two when the socket module had a metatable that led to one of them (the error arrived as a table),
+-- and in a map inside a task the C module was taken for a table, because the index of modules knew only what the task had
+-- asked for.
 
 local fast_map = require "fast_map"
 
