@@ -151,6 +151,21 @@ function W.startup(repeats)
   return {seconds = tasks.median(maps), fork = found and tasks.median(forks) or nil, checksum = sum // repeats}
 end
 
+--- The same in a script with 1,000 globals and 100 modules, which the task does not use.
+function W.startup_crowded(repeats)
+  for i = 1, 1000 do
+    _G["global" .. i] = {i, tostring(i)}
+  end
+  for i = 1, 100 do
+    local module = {name = "module" .. i}
+    for k = 1, 20 do
+      module["f" .. k] = function() return module, k end
+    end
+    package.loaded[module.name] = module
+  end
+  return W.startup(repeats)
+end
+
 --- The same with a heap of so many megabytes: tables of floats and many strings.
 function W.heap(repeats, megabytes)
   local heap = {}
