@@ -28,7 +28,7 @@ for i = 1, 100 do
 end
 ]]
 
--- Bytes of the state in the first task of each of several threads.
+-- Bytes of the state in the first task of a thread.
 local count_states = [[
 local class = {}
 class.__index = class
@@ -40,7 +40,7 @@ for i, bytes in fast_map(function()
   fast_map.sleep(0.05)
   return bytes
 end, { 1, 2, 3, 4 }, { procs_limit = 1 }) do counts[i] = bytes end
-print(table.concat(counts, " "))
+print(math.min(table.unpack(counts))) -- a thread's second task finds a little more
 ]]
 
 -- The most that the state grows from one task to the next, collector stopped, once the first tasks are over.
@@ -60,7 +60,7 @@ end
 describe("a thread's state", function()
   it("takes as much memory in a script with 1,000 globals and 100 modules as in an empty one", function()
     local empty, crowded = output_of("", count_states), output_of(crowd, count_states)
-    assert.matches("^%d+ %d+ %d+ %d+\n$", empty)
+    assert.matches("^%d+\n$", empty)
     assert.are.equal(empty, crowded)
   end)
 
