@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "files.h"
 #include "globals.h"
 #include "library.h"
 #include "place.h"
@@ -130,12 +131,13 @@ static void fill_function(struct copy *c) {
  */
 
 /* Whether the library's own value is to stay: what is C in both was made anew for this state. */
-static int keeps(lua_State *V, lua_State *L) {
+static int keeps(struct copy *c) {
+  lua_State *V = c->view, *L = c->L;
   lua_CFunction original = lua_tocfunction(V, -1), copy = lua_tocfunction(L, -1);
   if (original != NULL && copy != NULL)
     return original == copy ||
            (library_find(original) != NULL && library_find(original) == library_find(copy));
-  return lua_type(V, -1) == LUA_TUSERDATA && lua_type(L, -1) == LUA_TUSERDATA;
+  return lua_type(V, -1) == LUA_TUSERDATA && lua_type(L, -1) == LUA_TUSERDATA && files_same(c);
 }
 
 /* The tops are a C closure and what the library, loaded afresh, has in its place: what the library gave both
@@ -176,7 +178,7 @@ static void pair_fields(struct copy *c, uint32_t entry, int object) {
     if (place.step == STEP_OTHER || addresses_get(&c->import->known, lua_topointer(V, -1)) != 0)
       continue;
     push_own(c, &place);
-    if (keeps(V, L)) {
+    if (keeps(c)) {
       uint32_t kept = copy_note(c, &place);
       if (lua_iscfunction(V, -1))
         pair_upvalues(c, kept);
@@ -197,7 +199,7 @@ static void overlay_field(struct copy *c, uint32_t entry, int key) {
     return;
   }
   push_own(c, &place);
-  if (keeps(V, L)) {
+  if (keeps(c)) {
     lua_pop(L, 1);
     lua_pop(V, 1);
   } else if (lua_istable(V, -1) && lua_istable(L, -1) && addresses_get(&I->known, value) == 0 &&

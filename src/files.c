@@ -11,6 +11,9 @@
 
 static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
 
+static const char
+    standard_keys[3]; /* registry: this state's own handles of the standard files, which io may not have */
+
 static FILE *standard(int i) {
   return i == 0 ? stdin : i == 1 ? stdout : stderr;
 }
@@ -21,6 +24,13 @@ const char *files_name(lua_State *L, int idx) {
     if (stream->f == standard(i))
       return names[i];
   return NULL;
+}
+
+void files_open(lua_State *L) {
+  for (int i = 0; names[i] != NULL; i++) {
+    lua_getfield(L, -1, names[i]);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &standard_keys[i]);
+  }
 }
 
 int files_push(lua_State *L, const char *name) {
@@ -62,25 +72,44 @@ static void keep_lines(FILE *f) {
   frozen_unlock();
 }
 
-int files_copy(struct copy *c) {
-  lua_State *L = c->L;
-  luaL_Stream *original, *copy;
+/* Whether the view's top is a file. */
+static int is_file(struct copy *c) {
   const void *meta = NULL;
   if (lua_getmetatable(c->view, -1)) {
     meta = lua_topointer(c->view, -1);
     lua_pop(c->view, 1);
   }
-  if (meta == NULL || meta != c->import->snapshot->tables.file_meta)
+  return meta != NULL && meta == c->import->snapshot->tables.file_meta;
+}
+
+int files_same(struct copy *c) {
+  const luaL_Stream *original, *copy;
+  if (!is_file(c))
+    return 1;
+  original = lua_touserdata(c->view, -1);
+  copy = luaL_testudata(c->L, -1, LUA_FILEHANDLE);
+  return copy != NULL && copy->f == original->f && original->closef != NULL;
+}
+
+int files_copy(struct copy *c) {
+  lua_State *L = c->L;
+  luaL_Stream *original, *copy;
+  uint32_t entry;
+  if (!is_file(c))
     return 0;
   original = lua_touserdata(c->view, -1);
   modules_library(c, LUA_IOLIBNAME);
+  lua_pop(L, 1);
+  if ((entry = addresses_get(&c->import->known, original)) != 0) { /* it came with the library */
+    lua_rawgeti(L, c->objects, (lua_Integer)entry);
+    return 1;
+  }
   for (int i = 0; original->closef != NULL && names[i] != NULL; i++) {
-    if (original->f == standard(i) && lua_getfield(L, -1, names[i]) == LUA_TUSERDATA) {
-      lua_remove(L, -2);
+    if (original->f == standard(i)) {
+      lua_rawgetp(L, LUA_REGISTRYINDEX, &standard_keys[i]);
       return 1;
     }
   }
-  lua_settop(L, lua_gettop(L) - 1);
   copy = lua_newuserdatauv(L, sizeof *copy, 0);
   copy->f = original->f;
   copy->closef = NULL;

@@ -5,10 +5,19 @@
 
 #include "import.h"
 
+#define FILES_INPUT  "_IO_input" /* in the registry: Lua's default files */
+#define FILES_OUTPUT "_IO_output"
+
+/* [-0, +0, m] The io library of this state, on the top, was just opened: notes its standard files. */
+void files_open(lua_State *L);
+
 /* [-0, +1|0, m] The view's top is a userdata: when it is a file, pushes this
    state's own handle of the same C stream and returns 1. Closing the handle
    leaves the stream open for others. */
 int files_copy(struct copy *c);
+
+/* [-0, +0, m] The tops of the view and of L are userdata. 0: the view's is a file, and L's is none of the same C stream. */
+int files_same(struct copy *c);
 
 /* [-0, +1|0, m] In a script's state: pushes its handle of a standard stream. */
 int files_push(lua_State *L, const char *name);

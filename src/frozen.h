@@ -69,9 +69,11 @@ struct snapshot {
   struct import *outer; /* the script's state is itself a thread's: its import;
                            else NULL */
   struct frozen_tables tables;
-  int string_meta_plain; /* the metatable of strings is as Lua makes it */
-  int file_meta_plain;   /* so is that of files */
-  lua_State **idle;      /* views nobody uses, under the lock */
+  int string_meta_plain;   /* the metatable of strings is as Lua makes it */
+  int file_meta_plain;     /* so is that of files */
+  int default_files_plain; /* io.input() and io.output() are the standard ones */
+  int type_metas;          /* numbers, functions or the like have a metatable */
+  lua_State **idle;        /* views nobody uses, under the lock */
   int idle_count, idle_capacity;
   _Atomic int indexed;      /* the following are made under the lock when first needed, then
                   constant */

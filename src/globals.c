@@ -151,6 +151,86 @@ void globals_complete(lua_State *view, int slot, const char *name, size_t size) 
   }
 }
 
+/* (mirror) */
+static int complete_all(lua_State *L) {
+  int mirror = (int)lua_tointeger(L, 1);
+  push_mirror(L, mirror);
+  fill(L, mirror, 2);
+  return 0;
+}
+
+int globals_complete_all(lua_State *view, int slot) {
+  int mirror = 0, code;
+  while (mirror < MIRROR_COUNT && mirrors[mirror].slot != slot)
+    mirror++;
+  if (mirror == MIRROR_COUNT || import_of(view)->mirrors[mirror] == NULL)
+    return LUA_OK;
+  lua_pushcfunction(view, complete_all);
+  lua_pushinteger(view, mirror);
+  code = lua_pcall(view, 1, 0, 0);
+  if (code != LUA_OK)
+    lua_pop(view, 1);
+  return code;
+}
+
+/* ------------------------------------------------------------------ metatables of types */
+
+static const int typed[] = {LUA_TNIL,    LUA_TBOOLEAN,  LUA_TLIGHTUSERDATA,
+                            LUA_TNUMBER, LUA_TFUNCTION, LUA_TTHREAD};
+
+#define TYPED_COUNT (int)(sizeof typed / sizeof *typed)
+
+/* [-0, +1, -] Pushes some value of the type. */
+static void push_sample(lua_State *L, int type) {
+  switch (type) {
+  case LUA_TBOOLEAN:
+    lua_pushboolean(L, 0);
+    break;
+  case LUA_TLIGHTUSERDATA:
+    lua_pushlightuserdata(L, NULL);
+    break;
+  case LUA_TNUMBER:
+    lua_pushinteger(L, 0);
+    break;
+  case LUA_TFUNCTION:
+    lua_pushcfunction(L, globals_rawget);
+    break;
+  case LUA_TTHREAD:
+    lua_pushthread(L);
+    break;
+  default:
+    lua_pushnil(L);
+  }
+}
+
+int globals_type_metas(lua_State *L) {
+  int top = lua_gettop(L), found = 0;
+  for (int i = 0; i < TYPED_COUNT && !found; i++) {
+    push_sample(L, typed[i]);
+    found = lua_getmetatable(L, -1);
+    lua_settop(L, top);
+  }
+  return found;
+}
+
+static void open_types(lua_State *L) {
+  struct copy c;
+  copy_begin(&c, L);
+  for (int i = 0; i < TYPED_COUNT; i++) {
+    int top = lua_gettop(c.view);
+    push_sample(c.view, typed[i]);
+    if (lua_getmetatable(c.view, -1)) {
+      push_sample(L, typed[i]);
+      copy_value(&c, &(struct place){.step = STEP_OTHER});
+      copy_complete(&c);
+      lua_setmetatable(L, -2);
+      lua_pop(L, 1);
+    }
+    lua_settop(c.view, top);
+  }
+  copy_finish(&c);
+}
+
 /* ------------------------------------------------------------------ the script's own metatable of _G */
 
 /* The handlers are in Lua for their tail calls: the script's handler sees, at each level of the stack, what
@@ -282,6 +362,8 @@ void globals_open(lua_State *L) {
     lua_setmetatable(L, -2);
     lua_pop(L, 1);
   }
+  if (s->type_metas)
+    open_types(L);
   if (s->tables.globals_meta != NULL) {
     import_globals_meta(L);
     set_user_meta(L, -1);
@@ -301,7 +383,13 @@ void globals_push_meta(const struct snapshot *s, lua_State *view) {
 }
 
 void globals_settle(lua_State *L) {
+  struct copy c;
   settle_strings(L);
+  copy_begin(&c, L);
+  modules_library(&c, LUA_LOADLIBNAME); /* makes the mirrors of package.loaded and package.preload */
+  lua_pop(L, 1);
+  copy_complete(&c);
+  copy_finish(&c);
 }
 
 /* ------------------------------------------------------------------ special tables */

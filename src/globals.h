@@ -25,6 +25,12 @@ int globals_copy(struct copy *c, const struct place *place);
    the nil on the top by what that thread would find for slot[name]. */
 void globals_complete(lua_State *view, int slot, const char *name, size_t size);
 
+/* [-0, +0, -] The same for all of the slot's fields. Returns what lua_pcall does. */
+int globals_complete_all(lua_State *view, int slot);
+
+/* [-0, +0, -] Whether numbers, functions or the like have a metatable in this state. */
+int globals_type_metas(lua_State *L);
+
 /* [-0, +0, m] Fills what is still filled on demand but cheap, before the state is frozen. */
 void globals_settle(lua_State *L);
 

@@ -464,9 +464,22 @@ int import_field(lua_State *L, int slot, enum step root, int key) {
   return found;
 }
 
+/* The script is a thread itself, and filled on demand: nobody writes to the table once it is full. */
+static void fill_slot(struct copy *c, int slot) {
+  int code;
+  if (c->import->snapshot->outer == NULL)
+    return;
+  frozen_lock();
+  code = globals_complete_all(c->view, slot);
+  frozen_unlock();
+  if (code != LUA_OK)
+    import_no_memory(c->L);
+}
+
 void import_fields(lua_State *L, int slot, enum step root, int target, int touched) {
   struct copy c;
   copy_begin(&c, L);
+  fill_slot(&c, slot);
   lua_pushvalue(c.view, slot);
   lua_pushnil(c.view);
   while (lua_next(c.view, -2)) {

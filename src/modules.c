@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "globals.h"
 #include "library.h"
 #include "placeholder.h"
@@ -91,6 +92,7 @@ static int open_io(lua_State *L) {
   lua_settop(L, 0);
   luaopen_io(L);
   lua_settop(L, 1);
+  files_open(L);
   put_stand_ins(L);
   luaL_getmetatable(L, LUA_FILEHANDLE);
   lua_getfield(L, 2, "__index");
@@ -119,13 +121,26 @@ static const struct {
 
 static const char library_keys[LIBRARY_COUNT]; /* registry: the libraries that are open */
 
-/* [-0, +0, m] The script has added to the methods of files, or replaced some. */
-static void copy_file_meta(struct copy *c) {
+/* [-0, +1, m] Pushes the copy, complete, of what the registry has under the name. */
+static void push_registered(struct copy *c, const char *name) {
   int unfinished = c->import->copying_count;
-  push_field(c, LUA_REGISTRYINDEX, LUA_FILEHANDLE);
-  copy_value(c, &(struct place){.step = STEP_REGISTRY, .name = LUA_FILEHANDLE});
+  push_field(c, LUA_REGISTRYINDEX, name);
+  copy_value(c, &(struct place){.step = STEP_REGISTRY, .name = name});
   copy_fill(c, unfinished);
-  lua_pop(c->L, 1);
+}
+
+/* [-0, +0, m] What the script changed for all users of the library: methods of files, the default files. */
+static void adapt_io(struct copy *c) {
+  static const char *const defaults[] = {FILES_INPUT, FILES_OUTPUT};
+  const struct snapshot *s = c->import->snapshot;
+  if (!s->file_meta_plain) {
+    push_registered(c, LUA_FILEHANDLE);
+    lua_pop(c->L, 1);
+  }
+  for (int i = 0; i < 2 && !s->default_files_plain; i++) {
+    push_registered(c, defaults[i]);
+    lua_setfield(c->L, LUA_REGISTRYINDEX, defaults[i]);
+  }
 }
 
 void modules_library(struct copy *c, const char *name) {
@@ -141,8 +156,8 @@ void modules_library(struct copy *c, const char *name) {
     lua_error(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_keys[i]);
-  if (libraries[i].open == open_io && !c->import->snapshot->file_meta_plain)
-    copy_file_meta(c);
+  if (libraries[i].open == open_io)
+    adapt_io(c);
 }
 
 void modules_seed(lua_State *L) {

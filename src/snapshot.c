@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "frozen.h"
 #include "globals.h"
 #include "import.h"
@@ -157,7 +158,9 @@ static const void *globals_meta(lua_State *V, const struct snapshot *s) {
 
 /* Whether the string metatable on the top holds what luaopen_string puts there, and nothing else. */
 static int string_meta_plain(lua_State *V, const struct frozen_tables *t) {
-  for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
+  int count = 0, expected;
+  library_string_events(&expected);
+  for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1), count++) {
     const struct library_function *f = lua_iscfunction(V, -1) ? library_find(lua_tocfunction(V, -1)) : NULL;
     const char *key = lua_type(V, -2) == LUA_TSTRING ? lua_tostring(V, -2) : "";
     if (strcmp(key, "__index") == 0 ? lua_topointer(V, -1) != t->string || t->string == NULL
@@ -166,7 +169,7 @@ static int string_meta_plain(lua_State *V, const struct frozen_tables *t) {
       return 0;
     }
   }
-  return 1;
+  return count == expected + 1;
 }
 
 /* Whether the table on the top holds, but for __index and __name, Lua's own functions under their own names. Pops it. */
@@ -192,6 +195,14 @@ static int file_meta_plain(lua_State *V) {
   return plain;
 }
 
+/* [-0, +0, m] Whether the default file is the standard one, or there is none. */
+static int default_plain(lua_State *V, const char *key, const char *standard) {
+  int type = lua_getfield(V, LUA_REGISTRYINDEX, key);
+  const char *name = type == LUA_TNIL ? standard : files_name(V, -1);
+  lua_pop(V, 1);
+  return name != NULL && strcmp(name, standard) == 0;
+}
+
 /* (snapshot) -> the slots from FROZEN_GLOBALS on */
 static int find_slots(lua_State *V) {
   struct snapshot *s = lua_touserdata(V, 1);
@@ -210,6 +221,8 @@ static int find_slots(lua_State *V) {
   t->io = loaded_table(V, s, LUA_IOLIBNAME);
   t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE); /* there once io is */
   s->file_meta_plain = t->file_meta == NULL || file_meta_plain(V);
+  s->default_files_plain = default_plain(V, FILES_INPUT, "stdin") && default_plain(V, FILES_OUTPUT, "stdout");
+  s->type_metas = globals_type_metas(V);
   t->math = loaded_table(V, s, LUA_MATHLIBNAME);
   t->package = loaded_table(V, s, LUA_LOADLIBNAME);
   t->string = loaded_table(V, s, LUA_STRLIBNAME);
