@@ -368,6 +368,22 @@ static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, c
     window_finish(&pool->window, slot, VERDICT_MEMORY, NULL, 0);
 }
 
+/* The verdict is the pool's own: its bytes are text. */
+static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict,
+                 const char *text) {
+  if (retry(pool, index, slot, verdict))
+    return;
+  finish(pool, slot, verdict, text, strlen(text));
+  slot->own = 1;
+}
+
+enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size) {
+  enum status status = window_add(&pool->window, NULL, 0);
+  if (status == STATUS_OK)
+    finish(pool, window_slot(&pool->window, pool->window.next - 1), verdict, bytes, size);
+  return status;
+}
+
 /* A worker that has done its share leaves; its place is filled again when there is work. */
 static void retire_worn_out(struct pool *pool, int worker) {
   if (!crew_worn_out(&pool->crew, worker))
@@ -380,8 +396,15 @@ static int is_workers_verdict(int kind) {
   return (kind >= VERDICT_DONE && kind <= VERDICT_TIMEOUT) || kind == VERDICT_FATAL;
 }
 
+/* NULL, or why the result may not be handed over. */
+static const char *keep(const struct pool *pool, uint64_t index, const struct item *item) {
+  const struct pool_options *o = &pool->options;
+  return o->keep == NULL ? NULL : o->keep(o->keeper, index, item->bytes, item->size);
+}
+
 static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t attempt,
                        const struct item *item) {
+  const char *trouble;
   struct slot *slot = window_slot(&pool->window, index);
   if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->attempt != attempt)
     return; /* of an older attempt, or nonsense */
@@ -392,7 +415,9 @@ static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t a
   crew_answered(&pool->crew, worker);
   pool->deaths = 0;
   slot->suspect = 0; /* it has not killed its worker */
-  if (!retry(pool, index, slot, (enum verdict)item->verdict))
+  if (item->verdict == VERDICT_DONE && (trouble = keep(pool, index, item)) != NULL)
+    fail(pool, index, slot, VERDICT_TRANSFER, trouble);
+  else if (!retry(pool, index, slot, (enum verdict)item->verdict))
     finish(pool, slot, (enum verdict)item->verdict, item->bytes, item->size);
 }
 
@@ -417,15 +442,6 @@ static void take_result(struct pool *pool, const struct event *event) {
   else
     take_reply(pool, event->worker, m->index, m->attempt, &(struct item){m->kind, m->bytes, m->size});
   retire_worn_out(pool, event->worker);
-}
-
-/* The verdict is the pool's own: its bytes are text. */
-static void fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict,
-                 const char *text) {
-  if (retry(pool, index, slot, verdict))
-    return;
-  finish(pool, slot, verdict, text, strlen(text));
-  slot->own = 1;
 }
 
 static void describe_loss(const struct loss *loss, char *text, size_t size) {

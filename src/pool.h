@@ -21,6 +21,10 @@ struct pool_options {
   uint64_t chunksize;     /* tasks that a thread takes at a time; 0: as many as are short */
   uint64_t worker_quota;  /* tasks after which a worker is replaced; 0: never */
   int rerun;              /* tasks that were running in a worker when it died run again */
+  /* Told of each result when it arrives, before it can be handed over; NULL: nobody is. Returns NULL, or why the task must
+     fail (VERDICT_TRANSFER) although it has a result. */
+  const char *(*keep)(void *keeper, uint64_t index, const void *bytes, size_t size);
+  void *keeper;
 };
 
 /* A result at its turn. */
@@ -48,6 +52,9 @@ uint64_t pool_room(struct pool *pool);
 
 /* Adds the next task and starts or feeds a worker. OK; NOMEM; SYSTEM with errno: no worker could be started. */
 enum status pool_add(struct pool *pool, const void *bytes, size_t size);
+
+/* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */
+enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size);
 
 /* Wakes workers that got tasks; call after a row of pool_add. */
 void pool_flush(struct pool *pool);

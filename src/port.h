@@ -16,7 +16,8 @@ enum verdict {
   VERDICT_TIMEOUT,   /* the same, made by the worker (interrupted) or without bytes by the pool (killed) */
   VERDICT_CRASH,     /* made by the pool: the process died; bytes: text */
   VERDICT_CANCELLED, /* made by the pool */
-  VERDICT_FATAL      /* the same as ERROR, and the map must end (init failed) */
+  VERDICT_FATAL,     /* the same as ERROR, and the map must end (init failed) */
+  VERDICT_RECORDED   /* made by the map: an earlier run did the task; bytes: where to find its result */
 };
 
 struct job {

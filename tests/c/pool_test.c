@@ -778,6 +778,114 @@ static void test_chaos(uint64_t seed) {
   check(ok, "whatever happens, every result comes once, in order, within bounds");
 }
 
+/* -- results that come from elsewhere, and go elsewhere ------------------------------ */
+
+static void test_done_before(void) {
+  struct map *m = open_map(usual(2), 0);
+  struct delivery d;
+  int i, ok = 1;
+  for (i = 1; i <= 100; i++)
+    ok &= pool_room(m->pool) > 0 && pool_add_done(m->pool, VERDICT_RECORDED, &i, sizeof i) == STATUS_OK;
+  check(ok && m->fake->workers[0].starts == 0, "a task that is done already starts no worker");
+  for (i = 1; i <= 50; i++) {
+    ok &= pool_ready(m->pool, &d) == STATUS_OK && d.index == (uint64_t)i && d.verdict == VERDICT_RECORDED &&
+          !d.own && d.pid == 0 && d.size == sizeof i && memcmp(d.bytes, &i, sizeof i) == 0;
+    pool_delivered(m->pool, &d);
+  }
+  check(ok, "its result is there at once, at its turn");
+  check(pool_wait(m->pool, 0) == STATUS_AGAIN && m->fake->workers[0].starts == 0,
+        "waiting starts none either");
+  pool_end(m->pool);
+  for (; i <= 100; i++) {
+    ok &= pool_ready(m->pool, &d) == STATUS_OK && d.index == (uint64_t)i;
+    pool_delivered(m->pool, &d);
+  }
+  check(ok && pool_finished(m->pool) && m->fake->workers[0].starts == 0,
+        "a map of only such tasks has no worker");
+  close_map(m);
+}
+
+static void test_mixed(int ordered) {
+  struct pool_options options = usual(2);
+  struct map *m;
+  struct delivery d;
+  uint64_t i, count = 0;
+  int seen[41] = {0}, ok = 1, rounds;
+  options.ordered = ordered;
+  m = open_map(options, 0);
+  for (i = 1; i <= 40; i++) {
+    if (i % 3 == 0)
+      ok &= pool_add_done(m->pool, VERDICT_RECORDED, &i, sizeof i) == STATUS_OK;
+    else
+      ok &= pool_add(m->pool, "task", 4) == STATUS_OK;
+  }
+  pool_end(m->pool);
+  for (rounds = 0; rounds < 100 && !pool_finished(m->pool); rounds++) {
+    pool_flush(m->pool);
+    busiest_first(m, 1);
+    pool_wait(m->pool, 0);
+    while (pool_ready(m->pool, &d) == STATUS_OK) {
+      ok &= (d.verdict == VERDICT_RECORDED) == (d.index % 3 == 0) && !seen[d.index]++;
+      ok &= !ordered || d.index == count + 1;
+      count++;
+      pool_delivered(m->pool, &d);
+    }
+  }
+  check(ok && count == 40, ordered ? "done and other tasks come in one order"
+                                   : "done and other tasks come each once, in no order");
+  close_map(m);
+}
+
+struct keeper {
+  uint64_t count, sum, refused;
+};
+
+static const char *keep_result(void *self, uint64_t index, const void *bytes, size_t size) {
+  struct keeper *k = self;
+  char text[64];
+  text_of(index, text);
+  k->count++;
+  k->sum += size == strlen(text) && memcmp(bytes, text, size) == 0 ? index : 0;
+  return index == k->refused ? "no room for it" : NULL;
+}
+
+static void test_keep(void) {
+  struct pool_options options = usual(2);
+  struct keeper keeper = {.refused = 30};
+  struct map *m;
+  int i;
+  options.keep = keep_result;
+  options.keeper = &keeper;
+  options.retries = 2;
+  m = open_map(options, 30);
+  give(m);
+  for (i = 0; i < 8; i++) { /* all answers but that to the first task: nothing can be handed over */
+    struct fake_worker *w = &m->fake->workers[i % 2];
+    while (w->count > 0 && w->tasks[w->count - 1].index != 1)
+      fake_answer(m->fake, i % 2, w->count - 1, VERDICT_DONE);
+    turn(m);
+  }
+  check(keeper.count > 0 && m->delivered == 0, "the keeper has each result before the first is handed over");
+  check(finish(m, 0) && each_once(m) && keeper.count == 30 && keeper.sum == 30 * 31 / 2, "and each once");
+  check(m->failed[VERDICT_TRANSFER] == 1 && m->last.own && strcmp(m->last_text, "no room for it") == 0,
+        "what it refuses fails, and says why");
+  close_map(m);
+}
+
+static void test_kept_failures(void) {
+  struct pool_options options = usual(1);
+  struct keeper keeper = {0};
+  struct map *m;
+  options.keep = keep_result;
+  options.keeper = &keeper;
+  m = open_map(options, 1);
+  give(m);
+  fake_answer(m->fake, 0, 0, VERDICT_ERROR);
+  turn(m);
+  check(m->failed[VERDICT_ERROR] == 1 && keeper.count == 0, "failures are not kept");
+  close_map(m);
+}
+
 int main(void) {
   uint64_t seed = check_seed(1);
   test_empty();
@@ -809,6 +917,11 @@ int main(void) {
   test_retries();
   test_delay();
   test_quota();
+  test_done_before();
+  test_mixed(1);
+  test_mixed(0);
+  test_keep();
+  test_kept_failures();
   test_chaos(seed);
   return check_end();
 }
