@@ -384,6 +384,12 @@ static int follow(lua_State *L, struct snapshot *s, struct reader *r) {
   return 0;
 }
 
+/* [-0, +1, m] The script's object that an earlier run knew by its place. */
+static void resolve_detached(lua_State *L, struct origin *o, struct reader *r, int type) {
+  if (!follow(L, o->snapshot, r) || lua_type(L, -1) != type)
+    luaL_error(L, "the journal's result refers to an object that the script does not have any more");
+}
+
 /* [-0, +1|0, m] The script's object that a worker knows by its address and place. */
 static enum status resolve_place(struct origin *o, lua_State *L, struct reader *r) {
   const void *address;
@@ -396,6 +402,8 @@ static enum status resolve_place(struct origin *o, lua_State *L, struct reader *
   node = addresses_get(&o->known, address);
   if (node != 0 && node != UNKNOWN) {
     lua_rawgeti(L, -1, 2 * (lua_Integer)node - 1);
+  } else if (address == NULL) {
+    resolve_detached(L, o, r, type);
   } else if (follow(L, o->snapshot, r) && lua_topointer(L, -1) == address && lua_type(L, -1) == type) {
     lua_pushvalue(L, -1);
     meet(L, o, base + 1, (struct place){.step = STEP_ORIGIN, .number = (lua_Integer)(intptr_t)address}, 0);
@@ -477,6 +485,36 @@ void origin_close(lua_State *L, struct origin **box) {
 
 void origin_forked(struct origin *o) {
   o->forked = 1;
+}
+
+/* OK when the steps begin at something that has a name in every run. */
+static enum status check_steps(struct reader *r, int *of_function) {
+  struct place p;
+  int first = 1;
+  for (; r->at < r->end; first = 0) {
+    if (!read_step(r, &p))
+      return STATUS_FORMAT;
+    if (first && (p.step >= STEP_FIELD || p.step == STEP_ORIGIN || p.step == STEP_REGISTRY))
+      return STATUS_TYPE;
+    if (p.step == STEP_FUNCTION)
+      *of_function = 1;
+  }
+  return first ? STATUS_FORMAT : STATUS_OK;
+}
+
+enum status origin_detach(unsigned char *reference, size_t size, int *of_function) {
+  struct reader r = {reference + 1 + sizeof(void *) + 1, reference + size};
+  enum status status;
+  if (size > 0 && (reference[0] == KIND_LIBRARY || reference[0] == KIND_FILE))
+    return STATUS_OK;
+  if (size == 0 || reference[0] != KIND_PLACE)
+    return STATUS_TYPE;
+  if (size < 1 + sizeof(void *) + 1)
+    return STATUS_FORMAT;
+  status = check_steps(&r, of_function);
+  if (status == STATUS_OK)
+    memset(reference + 1, 0, sizeof(void *));
+  return status;
 }
 
 struct codec_link *origin_link(struct origin *o) {
