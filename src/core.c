@@ -12,6 +12,7 @@
 #include "cpus.h"
 #include "map.h"
 #include "notice.h"
+#include "recorder.h"
 #include "worker.h"
 
 /* sleep(seconds): this thread only. Returns the seconds left when a hook must act first, else nothing. */
@@ -122,6 +123,7 @@ int luaopen_fast_map_core(lua_State *L) {
       {"serve", l_serve}, {"notice", l_notice}, {"pid", l_pid},   {"depth", l_depth},   {NULL, NULL}};
   luaL_newlib(L, functions);
   map_register(L);
+  recorder_register(L);
   lua_pushliteral(L, PACKAGE_VERSION);
   lua_setfield(L, -2, "version");
   return 1;
