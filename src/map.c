@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "codec.h"
 #include "notice.h"
 #include "pool.h"
+#include "recorder.h"
 #include "snapshot.h"
 #include "transport_fork.h"
 #include "worker.h"
@@ -29,13 +31,22 @@
 #define BUFFER_KEEP  ((size_t)1 << 20)
 
 /* user values of the userdata */
-enum { SLOT_SNAPSHOT = 1, SLOT_SOURCE, SLOT_FEEDER, SLOT_FAIL, SLOT_ERROR, SLOT_COUNT = SLOT_ERROR };
+enum {
+  SLOT_SNAPSHOT = 1,
+  SLOT_SOURCE,
+  SLOT_FEEDER,
+  SLOT_FAIL,
+  SLOT_ERROR,
+  SLOT_JOURNAL,
+  SLOT_COUNT = SLOT_JOURNAL
+};
 
 enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
 
 struct map {
   struct pool *pool; /* NULL: closed */
   struct snapshot *snapshot;
+  struct recorder *recorder;     /* of SLOT_JOURNAL; NULL: there is none */
   struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
   struct buffer buffer;          /* one task's bytes */
   enum source_kind kind;
@@ -53,6 +64,7 @@ struct map {
   int streak;
   struct pool_figures figures; /* of a closed map */
   int epoll;                   /* what an event loop waits on; -1: nobody asked */
+  int ready;                   /* in it: readable while is_ready; -1: it is not */
 };
 
 static struct map *check_map(lua_State *L) {
@@ -147,6 +159,15 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   lua_pop(L, 1);
 }
 
+/* [-0, +0, v] The journal in the options table at 1; map is at 6. */
+static void read_journal(lua_State *L, struct map *map, struct pool_options *pool) {
+  if (lua_getfield(L, 1, "journal") != LUA_TNIL) {
+    pool->keeper = map->recorder = recorder_check(L, -1);
+    pool->keep = recorder_keep;
+  }
+  lua_setiuservalue(L, 6, SLOT_JOURNAL);
+}
+
 /* [-0, +0, v] How the tasks come: from the source object at 3. */
 static void read_source(lua_State *L, struct map *map) {
   const char *kind;
@@ -194,9 +215,10 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST, .epoll = -1}; /* closed until open_pool succeeds */
+  *map = (struct map){.fill_most = FILL_FIRST, .epoll = -1, .ready = -1}; /* closed until open_pool succeeds */
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
+  read_journal(L, map, &options);
   read_source(L, map);
   snapshot_take(L, 2, &map->snapshot);
   map->context.snapshot = map->snapshot;
@@ -226,14 +248,24 @@ static void close_source(lua_State *L, int idx) {
   lua_settop(L, top);
 }
 
+static void close_ready(struct map *map) {
+  if (map->ready >= 0)
+    close(map->ready);
+  map->ready = -1;
+}
+
 /* Ends and reaps the workers, frees what is ours. */
 static void release(struct map *map) {
   if (map->epoll >= 0)
     close(map->epoll);
   map->epoll = -1;
+  close_ready(map);
   if (map->pool != NULL)
     pool_figures(map->pool, &map->figures);
   pool_close(&map->pool);
+  if (map->recorder != NULL)
+    recorder_close(map->recorder);
+  map->recorder = NULL;
   buffer_release(&map->buffer);
 }
 
@@ -250,6 +282,19 @@ static int l_close(lua_State *L) {
 
 /* -- tasks ---------------------------------------------------------------- */
 
+/* [-0, +0, e] Adds the task with its result when the journal has that. AGAIN: it has not. */
+static enum status add_recorded(lua_State *L, struct map *map, int first, int count) {
+  struct recorder_task task = {.first = first, .count = count, .message = &map->buffer};
+  struct pool_figures figures;
+  uint64_t at;
+  pool_figures(map->pool, &figures);
+  task.index = figures.added + 1;
+  task.oldest = figures.oldest;
+  if (!recorder_find(L, map->recorder, &task, &at))
+    return STATUS_AGAIN;
+  return pool_add_done(map->pool, VERDICT_RECORDED, &at, sizeof at);
+}
+
 /* [-0, +0, v] Adds the task whose arguments are the count values from first. */
 static void add_task(lua_State *L, struct map *map, int first, int count) {
   struct codec_fault fault;
@@ -261,7 +306,10 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
     pool_figures(map->pool, &figures);
     luaL_error(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
   }
-  if (status == STATUS_OK)
+  if (status == STATUS_OK && map->recorder != NULL &&
+      (status = add_recorded(L, map, first, count)) == STATUS_OK)
+    return;
+  if (status == STATUS_OK || status == STATUS_AGAIN)
     status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
   if (status != STATUS_OK)
     raise_status(L, status, "cannot add a task");
@@ -445,10 +493,23 @@ static void heed_signals(lua_State *L) {
     give_way(L);
 }
 
+/* [-0, +0, e] The result is in the journal: reads it. */
+static void recall(lua_State *L, struct map *map, struct delivery *d) {
+  uint64_t at;
+  memcpy(&at, d->bytes, sizeof at);
+  buffer_reset(&map->buffer, BUFFER_KEEP);
+  recorder_read(L, map->recorder, at, &map->buffer);
+  d->bytes = map->buffer.bytes;
+  d->size = map->buffer.size;
+  d->verdict = VERDICT_DONE;
+}
+
 /* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
 static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   int count, top = lua_gettop(L);
   enum status status;
+  if (d->verdict == VERDICT_RECORDED)
+    recall(L, map, d);
   if (d->verdict == VERDICT_DONE) {
     lua_pushinteger(L, (lua_Integer)d->index);
     status = codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count);
@@ -476,6 +537,16 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   return lua_gettop(L) - top;
 }
 
+/* [-0, +0, v] As pool_wait; what came is in the journal before any of it is handed over. */
+static enum status await(lua_State *L, struct map *map, int64_t deadline) {
+  enum status status = pool_wait(map->pool, deadline);
+  int error = errno;
+  if (map->recorder != NULL)
+    recorder_flush(L, map->recorder);
+  errno = error;
+  return status;
+}
+
 enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
 
 /* [-0, +0, e] Until a result is at its turn. */
@@ -488,7 +559,7 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     }
     if (map->streak >= STREAK) {
       map->streak = 0;
-      pool_wait(map->pool, 0);
+      await(L, map, 0);
     }
     if (fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
@@ -500,7 +571,7 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     heed_signals(L);
     if (map->pool == NULL)
       luaL_error(L, "the map was closed by a callback");
-    status = pool_wait(map->pool, deadline);
+    status = await(L, map, deadline);
     if (status == STATUS_AGAIN && errno == EINTR) {
       give_way(L);
       if (map->pool == NULL)
@@ -593,6 +664,7 @@ static int l_step(lua_State *L) {
   int64_t deadline = seconds > 0 ? clock_after(seconds) : 0;
   struct delivery d;
   lua_settop(L, 1);
+  close_ready(map);
   while (map->pool != NULL) {
     int count;
     switch (advance(L, map, deadline, &d, 0)) {
@@ -625,13 +697,6 @@ static int l_notify(lua_State *L) {
   return 0;
 }
 
-/* arm(map) -> true when there may be a result already; else its bells will ring for the next */
-static int l_arm(lua_State *L) {
-  struct map *map = check_map(L);
-  lua_pushboolean(L, map->pool != NULL && transport_fork_arm(pool_transport(map->pool)));
-  return 1;
-}
-
 static enum status watch_bells(struct map *map) {
   int fds[BELLS_MOST], i, count = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
   for (i = 0; i < count && i < BELLS_MOST; i++) {
@@ -642,12 +707,37 @@ static enum status watch_bells(struct map *map) {
   return STATUS_OK;
 }
 
+/* A result, or the end, that no bell will ring for: the journal had it. */
+static int is_ready(struct map *map) {
+  struct delivery d;
+  return pool_ready(map->pool, &d) == STATUS_OK || (map->exhausted && pool_finished(map->pool));
+}
+
+/* arm(map) -> true when there may be a result already; else its bells will ring for the next */
+static int l_arm(lua_State *L) {
+  struct map *map = check_map(L);
+  if (map->pool != NULL && map->epoll >= 0)
+    watch_bells(map); /* of workers that began since */
+  lua_pushboolean(L, map->pool != NULL && (is_ready(map) || transport_fork_arm(pool_transport(map->pool))));
+  return 1;
+}
+
+/* Makes the descriptor readable until step is called. */
+static enum status watch_ready(struct map *map) {
+  struct epoll_event event = {.events = EPOLLIN};
+  if (map->ready >= 0 || !is_ready(map))
+    return STATUS_OK;
+  map->ready = eventfd(1, EFD_CLOEXEC);
+  return map->ready >= 0 && epoll_ctl(map->epoll, EPOLL_CTL_ADD, map->ready, &event) == 0 ? STATUS_OK
+                                                                                          : STATUS_SYSTEM;
+}
+
 /* fd(map) -> descriptor that is readable when step may have something; the same for the map's life. Arms the bells. */
 static int l_fd(lua_State *L) {
   struct map *map = check_open(L);
   if (map->epoll < 0)
     map->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (map->epoll < 0 || watch_bells(map) != STATUS_OK)
+  if (map->epoll < 0 || watch_bells(map) != STATUS_OK || watch_ready(map) != STATUS_OK)
     raise_status(L, STATUS_SYSTEM, "cannot make a descriptor to wait on");
   transport_fork_arm(pool_transport(map->pool));
   lua_pushinteger(L, map->epoll);
@@ -666,7 +756,7 @@ static int l_wait(lua_State *L) {
     int n;
     if (map->pool == NULL)
       return 0;
-    if (transport_fork_arm(pool_transport(map->pool)))
+    if (is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
       return 0;
     n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
     for (k = 0; k < n && count < BELLS_MOST; k++)

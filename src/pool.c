@@ -88,6 +88,7 @@ struct transport *pool_transport(struct pool *pool) {
 
 void pool_figures(const struct pool *pool, struct pool_figures *figures) {
   *figures = (struct pool_figures){.added = pool->window.next - 1, .delivered = pool->delivered};
+  figures->oldest = pool->window.first;
   figures->workers = pool->crew.alive;
 }
 

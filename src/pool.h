@@ -78,7 +78,8 @@ enum status pool_wait(struct pool *pool, int64_t deadline);
 /* Figures for people. */
 struct pool_figures {
   uint64_t added, delivered;
-  int workers; /* alive */
+  uint64_t oldest; /* task that is not delivered; the next one when all are */
+  int workers;     /* alive */
 };
 void pool_figures(const struct pool *pool, struct pool_figures *figures);
 
