@@ -15,7 +15,7 @@ describe("options", function()
   it("have these defaults", function()
     assert.same({
       buffersize = 65536, chunksize = "auto", ordered = true, on_error = "raise", callbacks = "interrupt",
-      kill_after = 1, retries = 0, retry_delay = 0, rerun = true,
+      kill_after = 1, retries = 0, retry_delay = 0, rerun = true, resume = true,
     }, read(nil))
     assert.same(read(nil), read {})
   end)
@@ -26,6 +26,7 @@ describe("options", function()
       threads_limit = 4, procs_limit = 2, buffersize = 1, chunksize = 10, ordered = false, on_result = f, on_error = f,
       on_done = f, callbacks = "polled", total = 0, timeout = 0.5, kill_after = 0, retries = 3, retry_delay = 0.1,
       rerun = false, memory_limit = 1 << 30, max_tasks_per_worker = 7, seed = -1,
+      journal = "a file", resume = "force",
     }
     local result = read(user)
     assert.same(user, result)

@@ -98,6 +98,7 @@ local function open(name, f, tasks, user_options, raise, level)
     timeout = o.timeout,
     kill_after = o.kill_after,
     max_tasks_per_worker = o.max_tasks_per_worker,
+    journal = o.journal and require("fast_map.journal").open(name, o, f, level),
   }
   return core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise)), o
 end

@@ -23,6 +23,8 @@ local M = {}
 ---@field rerun? boolean run tasks again that were in a process that died (default: true)
 ---@field memory_limit? integer bytes of one thread's Lua state (default: no limit)
 ---@field max_tasks_per_worker? integer tasks after which a process is replaced (default: no limit)
+---@field journal? string a file that keeps each result, for a later run of the script
+---@field resume? boolean|"force" use what the journal holds; "force": also of another function (default: true)
 ---@field seed? integer makes task k draw the same random numbers in every run
 
 ---@alias fast_map.OnError
@@ -79,6 +81,11 @@ local callable = {
   end,
 }
 
+local path = {
+  text = "the name of a file",
+  read = function(value) return type(value) == "string" and value ~= "" and not value:find "\0" and value or nil end,
+}
+
 local percentage = {
   text = 'a percentage such as "50%"',
   read = function(value, cpus)
@@ -112,6 +119,8 @@ M.table = {
   { "memory_limit", { positive }, nil, "bytes of one thread's Lua state (default: no limit)", "max_memory" },
   { "max_tasks_per_worker", { positive }, nil, "tasks after which a process is replaced (default: never)",
     "maxtasksperchild max_tasks_per_child" },
+  { "journal", { path }, nil, "a file that keeps each result, for a later run of the script", "checkpoint joblog" },
+  { "resume", { flag, "force" }, true, 'use what the journal holds; "force": also of another function' },
   { "seed", { whole }, nil, "makes task k draw the same random numbers in every run" },
 }
 
