@@ -174,12 +174,14 @@ describe("a journal", function()
   it("starts no process when all was done", function()
     local function map(tasks)
       local most = 0
-      for _ in fast_map(function(x) return x end, tasks, { journal = journal }) do most = math.max(most, children()) end
-      return most
+      local handle = fast_map.fast_map_async(function(x) return x end, tasks, { journal = journal, callbacks = "polled" })
+      local _, _, _, started = handle:status() -- all were, in the call
+      while not handle:join(0) do most = math.max(most, children()) end
+      return started, most
     end
     assert.is_true(map { 1, 2, 3 } > 0)
-    assert.equal(0, map { 3, 2, 1 })
-    assert.equal(0, map { 2 })
+    assert.same({ 0, 0 }, { map { 3, 2, 1 } })
+    assert.same({ 0, 0 }, { map { 2 } })
     assert.is_true(map { 2, 4 } > 0)
   end)
 
@@ -310,6 +312,35 @@ describe("a journal", function()
       for i, x in fast_map(function(x) return x end, fast_map.range(1, 20000), { journal = journal .. "2" }) do assert.equal(i, x) end
     end
     os.remove(journal .. "2")
+  end)
+
+  it("does not take what the script prints when its output is closed", function()
+    local f = square .. "fast_map.range(1, 9))"
+    write_all(base .. ".lua", prelude .. f)
+    local close = ("%s %s.lua %s <&- >&- 2>&-"):format(host, base, base)
+    os.execute(close)
+    local size = #read_all(journal)
+    assert.is_true(size > 9 * 40)
+    os.execute(close)
+    assert.equal(size, #read_all(journal))
+    assert.equal(squares(1, 9), (script(f)))
+  end)
+
+  it("works with any look-ahead", function()
+    for _, buffersize in ipairs { 1, 2, 3, 64 } do
+      for _, ordered in ipairs { true, false } do
+        local options = { journal = journal, buffersize = buffersize, ordered = ordered }
+        for round = 1, 3 do
+          local count = 0
+          for i, x in fast_map(function(x) return x end, fast_map.range(1, 70 * round), options) do
+            assert.equal(i, x)
+            count = count + 1
+          end
+          assert.equal(70 * round, count)
+        end
+        os.remove(journal)
+      end
+    end
   end)
 
   it("is each task's own when tasks run maps", function()

@@ -498,3 +498,39 @@ describe("scripts/http_check.lua", function()
     end
   end)
 end)
+
+describe("scripts/resume.lua", function()
+  local journal
+
+  setup(function() journal = os.tmpname() end)
+  teardown(function() os.remove(journal) end)
+
+  local function points(err)
+    local list = {}
+    for k in err:gmatch "computing point (%d+)\n" do list[#list + 1] = tonumber(k) end
+    table.sort(list)
+    return list
+  end
+
+  it("goes on where it was", function()
+    local code, first, err = run("resume.lua", { "-n", "3", journal })
+    assert.equal(0, code, err)
+    assert.same({ 1, 2, 3 }, points(err))
+    assert.matches("^point 1 +rate 3%.5000  upper half 0%.%d+\npoint 2 .*\npoint 3 [^\n]*\n$", first)
+    local _, second, more = run("resume.lua", { "-n", "5", journal })
+    assert.same({ 4, 5 }, points(more))
+    assert.equal(first, second:sub(1, #first))
+    local _, third, nothing = run("resume.lua", { "-n", "5", journal })
+    assert.equal(second, third)
+    assert.equal("", nothing)
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { { "-n" }, { "-n", "0" }, { "-x" } } do
+      local code, out, err = run("resume.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: resume.lua ", err)
+    end
+  end)
+end)
