@@ -77,7 +77,7 @@ static void finish_half(uint64_t *v, unsigned char *bytes) {
 }
 
 struct digest digest_end(struct digester *d) {
-  struct digest result;
+  struct digest result = {{0}};
   unsigned char last[8] = {0};
   memcpy(last, d->rest, d->size % 8);
   last[7] = (unsigned char)d->size;

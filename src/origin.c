@@ -503,17 +503,18 @@ static enum status check_steps(struct reader *r, int *of_function) {
 }
 
 enum status origin_detach(unsigned char *reference, size_t size, int *of_function) {
-  struct reader r = {reference + 1 + sizeof(void *) + 1, reference + size};
+  const void *nowhere = NULL;
+  struct reader r = {reference + 1 + sizeof nowhere + 1, reference + size};
   enum status status;
   if (size > 0 && (reference[0] == KIND_LIBRARY || reference[0] == KIND_FILE))
     return STATUS_OK;
   if (size == 0 || reference[0] != KIND_PLACE)
     return STATUS_TYPE;
-  if (size < 1 + sizeof(void *) + 1)
+  if (size < 1 + sizeof nowhere + 1)
     return STATUS_FORMAT;
   status = check_steps(&r, of_function);
   if (status == STATUS_OK)
-    memset(reference + 1, 0, sizeof(void *));
+    memcpy(reference + 1, &nowhere, sizeof nowhere);
   return status;
 }
 
