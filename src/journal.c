@@ -15,7 +15,8 @@
 #define HEAD         40                  /* bytes of a record before its body */
 #define SUMMED       32                  /* of these, what the checksum covers */
 #define VIEW_SIZE    ((size_t)256 << 10) /* of the file in memory while it is looked through */
-#define READ_AHEAD   4096                /* most records are read with one call */
+#define READ_LITTLE  4096                /* when a record is read back: most fit */
+#define READ_AHEAD   ((size_t)64 << 10)  /* when its neighbours are wanted next */
 #define PENDING_MOST ((size_t)1 << 20)   /* then they are written without waiting for a flush */
 #define KIND_SUM     UINT64_C(0x73756d)  /* of the checksum's digest */
 
@@ -31,7 +32,7 @@ struct journal {
   struct buffer pending; /* what follows it, not written yet */
   int error;             /* errno of a write that failed; 0 */
   uint64_t at, size;     /* while it is looked through: the next record, and the file's size */
-  unsigned char *view;   /* bytes [view_at, view_at + view_size) of the file */
+  unsigned char *view;   /* VIEW_SIZE; holds bytes [view_at, view_at + view_size) of the file */
   uint64_t view_at;
   size_t view_size;
   struct journal *next_open; /* list of all */
@@ -191,15 +192,16 @@ void journal_close(struct journal **box) {
 
 /* -- looking through ----------------------------------------------------------- */
 
-/* Makes *bytes the `size` bytes at `at`, valid until the next call; size is at most VIEW_SIZE. OK; NOMEM; SYSTEM; FORMAT:
-   the file is shorter. */
-static enum status look(struct journal *j, uint64_t at, size_t size, const unsigned char **bytes) {
+/* Makes *bytes the `size` bytes at `at`, valid until the next call, and reads up to `ahead` when they must be read: at least
+   as many, and at most VIEW_SIZE. OK; NOMEM; SYSTEM; FORMAT: the file is shorter. */
+static enum status look(struct journal *j, uint64_t at, size_t size, size_t ahead,
+                        const unsigned char **bytes) {
   ssize_t n;
   if (j->view == NULL && (j->view = malloc(VIEW_SIZE)) == NULL)
     return STATUS_NOMEM;
   if (at < j->view_at || at + size > j->view_at + j->view_size) {
     j->view_size = 0;
-    n = read_at(j->fd, j->view, VIEW_SIZE, at);
+    n = read_at(j->fd, j->view, ahead, at);
     if (n < 0)
       return STATUS_SYSTEM;
     j->view_at = at;
@@ -250,7 +252,8 @@ static enum status check_record(struct journal *j, uint64_t at, struct record *r
   enum status status;
   if (j->size < at || j->size - at < HEAD)
     return STATUS_FORMAT;
-  if ((status = look(j, at, HEAD, &bytes)) != STATUS_OK || (status = read_head(bytes, at, r)) != STATUS_OK)
+  if ((status = look(j, at, HEAD, VIEW_SIZE, &bytes)) != STATUS_OK ||
+      (status = read_head(bytes, at, r)) != STATUS_OK)
     return status;
   if (r->size > j->size - at - HEAD)
     return STATUS_FORMAT;
@@ -258,7 +261,7 @@ static enum status check_record(struct journal *j, uint64_t at, struct record *r
   begin_sum(&d, at, bytes);
   for (done = 0; done < r->size;) {
     size_t piece = r->size - done < VIEW_SIZE ? (size_t)(r->size - done) : VIEW_SIZE;
-    if ((status = look(j, at + HEAD + done, piece, &bytes)) != STATUS_OK)
+    if ((status = look(j, at + HEAD + done, piece, VIEW_SIZE, &bytes)) != STATUS_OK)
       return status;
     digest_add(&d, bytes, piece);
     done += piece;
@@ -272,7 +275,7 @@ static enum status search(struct journal *j, uint64_t at, struct record *r) {
   enum status status;
   for (at++; at < j->size && j->size - at >= HEAD;) {
     size_t piece = j->size - at < VIEW_SIZE / 2 ? (size_t)(j->size - at) : VIEW_SIZE / 2;
-    if ((status = look(j, at, piece, &bytes)) != STATUS_OK)
+    if ((status = look(j, at, piece, VIEW_SIZE, &bytes)) != STATUS_OK)
       return status == STATUS_FORMAT ? STATUS_CLOSED : status;
     found = memmem(bytes, piece, marker, sizeof marker);
     if (found == NULL) {
@@ -310,40 +313,48 @@ enum status journal_next(struct journal *j, struct record *r) {
 
 /* -- reading back -------------------------------------------------------------- */
 
-/* Makes `bytes` hold at least `size` bytes of the file from `at`, more when that is convenient. FORMAT: there are less. */
-static enum status fetch(const struct journal *j, uint64_t at, size_t size, struct buffer *bytes) {
+/* Reads what does not fit into the view. */
+static enum status read_large(const struct journal *j, uint64_t at, uint64_t size, struct buffer *bytes) {
   ssize_t n;
-  if (bytes->size >= size)
-    return STATUS_OK;
-  if (size > SIZE_MAX / 4 || buffer_reserve(bytes, size - bytes->size) != STATUS_OK)
+  if (size > SIZE_MAX / 4 || buffer_reserve(bytes, (size_t)size) != STATUS_OK)
     return STATUS_NOMEM;
-  n = read_at(j->fd, bytes->bytes + bytes->size, size - bytes->size, at + bytes->size);
+  n = read_at(j->fd, bytes->bytes, (size_t)size, at);
   if (n < 0)
     return STATUS_SYSTEM;
-  bytes->size += (size_t)n;
-  return STATUS_OK;
+  bytes->size = (size_t)n;
+  return bytes->size == size ? STATUS_OK : STATUS_FORMAT;
+}
+
+/* Results are mostly wanted in the order in which they came. */
+static size_t read_ahead(const struct journal *j, uint64_t at) {
+  int near = at >= j->view_at && at <= j->view_at + j->view_size + READ_LITTLE;
+  return near ? READ_AHEAD : READ_LITTLE;
 }
 
 enum status journal_read(struct journal *j, uint64_t at, struct buffer *body) {
-  struct record r;
+  const unsigned char *bytes;
+  unsigned char head[HEAD];
   struct digester d;
+  struct record r;
   enum status status;
   body->size = 0;
-  if ((status = fetch(j, at, READ_AHEAD, body)) != STATUS_OK)
+  if (at > j->end || j->end - at < HEAD)
+    return STATUS_FORMAT;
+  if ((status = look(j, at, HEAD, read_ahead(j, at), &bytes)) != STATUS_OK ||
+      (status = read_head(bytes, at, &r)) != STATUS_OK)
     return status;
-  if (body->size < HEAD || read_head(body->bytes, at, &r) != STATUS_OK || r.size > j->end - at - HEAD)
+  if (r.size > j->end - at - HEAD)
     return STATUS_FORMAT;
-  if ((status = fetch(j, at, HEAD + (size_t)r.size, body)) != STATUS_OK)
+  memcpy(head, bytes, HEAD);
+  if (r.size > READ_AHEAD)
+    status = read_large(j, at + HEAD, r.size, body);
+  else if ((status = look(j, at + HEAD, (size_t)r.size, READ_AHEAD, &bytes)) == STATUS_OK)
+    status = buffer_append(body, bytes, (size_t)r.size);
+  if (status != STATUS_OK)
     return status;
-  if (body->size < HEAD + r.size)
-    return STATUS_FORMAT;
-  begin_sum(&d, at, body->bytes);
-  digest_add(&d, body->bytes + HEAD, (size_t)r.size);
-  if (!sum_is(&d, body->bytes + SUMMED))
-    return STATUS_FORMAT;
-  memmove(body->bytes, body->bytes + HEAD, (size_t)r.size);
-  body->size = (size_t)r.size;
-  return STATUS_OK;
+  begin_sum(&d, at, head);
+  digest_add(&d, body->bytes, body->size);
+  return sum_is(&d, head + SUMMED) ? STATUS_OK : STATUS_FORMAT;
 }
 
 /* -- writing ------------------------------------------------------------------- */
@@ -394,7 +405,7 @@ enum status journal_flush(struct journal *j) {
 }
 
 enum status journal_restart(struct journal *j) {
-  j->pending.size = 0;
+  j->pending.size = j->view_size = 0;
   if (ftruncate(j->fd, 0) != 0)
     return STATUS_SYSTEM;
   j->end = 0;
