@@ -387,7 +387,8 @@ static int follow(lua_State *L, struct snapshot *s, struct reader *r) {
 /* [-0, +1, m] The script's object that an earlier run knew by its place. */
 static void resolve_detached(lua_State *L, struct origin *o, struct reader *r, int type) {
   if (!follow(L, o->snapshot, r) || lua_type(L, -1) != type)
-    luaL_error(L, "the journal's result refers to an object that the script does not have any more");
+    luaL_error(L, "the journal's result refers to an object that the script does not have any "
+                  "more: without its class, function or table it cannot be given back");
 }
 
 /* [-0, +1|0, m] The script's object that a worker knows by its address and place. */

@@ -165,6 +165,16 @@ describe("the content of values", function()
     assert.not_equal(text, of(other))
   end)
 
+  it("refuses what is nested too deeply", function()
+    local function nested(levels)
+      local t = {}
+      for _ = 1, levels do t = { t } end
+      return t
+    end
+    assert.equal(of(nested(15000)), of(nested(15000)))
+    assert.error_matches(function() of(nested(150000)) end, "^a value is nested deeper than 20000 levels")
+  end)
+
   it("goes by the name of modules, C functions and files", function()
     assert.equal(of(string), of(require "string"))
     assert.not_equal(of(string), of(table))

@@ -129,6 +129,33 @@ describe("a journal", function()
     assert.equal("1 float nil nil\n2 nil nil nil\n3 integer nil nil\n", (script(f .. "{ 1.0, '1', 1 })")))
   end)
 
+  it("knows several arguments, and texts of each length, in every process", function()
+    local f = [[
+      local texts = {}
+      for i = 1, 50 do texts[i] = ("x"):rep(i) .. i % 3 end
+      run(function(a, b, c) computed(#a) return a, b, c end, fast_map.zip(texts, texts, texts))
+    ]]
+    local out = script(f)
+    assert.equal(50, #computed())
+    for _ = 1, 3 do
+      assert.equal(out, (script(f)))
+      assert.same({}, computed())
+    end
+  end)
+
+  it("says when the class of an object is gone", function()
+    local f = "run(function(x) return setmetatable({}, Class) end, { 1, 2 })"
+    script("Class = { __name = 'Class' }\n" .. f)
+    local out, code = script(f)
+    assert.equal(1, code)
+    assert.matches("the journal's result refers to an object that the script does not have any more", out)
+  end)
+
+  it("works for scripts without the debug library", function()
+    for _ = 1, 2 do assert.equal(squares(1, 3), (script("debug = nil " .. square .. "{ 1, 2, 3 })"))) end
+    assert.same({ 1, 2, 3 }, computed())
+  end)
+
   it("knows records by their fields in every process", function()
     local f = [[
       local tasks = {}

@@ -5,6 +5,8 @@
 --
 -- Life: content.new() -> content:of(...), any number of times.
 
+local debug = require "debug" -- the script may have taken it away
+
 local getinfo, getmetatable, getupvalue = debug.getinfo, debug.getmetatable, debug.getupvalue
 local concat, sort = table.concat, table.sort
 local dump, pack = string.dump, string.pack
@@ -13,6 +15,7 @@ local digest = require("fast_map.core").digest
 local M = {}
 
 local PIECES = 4096 -- that are kept; then their digest stands for them, so that memory stays small
+local DEEPEST = 20000 -- levels; more would overflow Lua's stack
 local GLANCE = 100  -- pieces of a key that is an object, to put it in order with others
 
 -- Code
@@ -221,6 +224,10 @@ local function put_object(self, value, kind)
   else
     self.met = self.met + 1
     self.seen[value] = self.met
+    self.depth = self.depth + 1
+    if self.depth > DEEPEST then
+      error(("a value is nested deeper than %d levels: that is too deep for a journal"):format(DEEPEST), 0)
+    end
     if kind == "table" then
       put_table(self, value)
       put_metatable(self, value)
@@ -228,6 +235,7 @@ local function put_object(self, value, kind)
       put(self, "(")
       put_function(self, value)
     end
+    self.depth = self.depth - 1
   end
 end
 
@@ -261,7 +269,7 @@ function put_value(self, value)
 end
 
 local function writer(parent, brief)
-  return { parent = parent, brief = brief, pieces = {}, count = 0, seen = {}, met = 0 }
+  return { parent = parent, brief = brief, pieces = {}, count = 0, seen = {}, met = 0, depth = 0 }
 end
 
 local function text_of(self)

@@ -3,6 +3,7 @@
 
 local content = require "fast_map.content"
 local core = require "fast_map.core"
+local debug = require "debug"
 local show = require "fast_map.show"
 
 local M = {}
