@@ -29,6 +29,7 @@
 #define FILL_NS      500000 /* what that may take: fewer are pulled of an input that is slow */
 #define STREAK       64     /* results handed out between two looks at the workers */
 #define BUFFER_KEEP  ((size_t)1 << 20)
+#define TICK         (CLOCK_SECOND / 10) /* between two looks of whoever watches the map */
 
 /* user values of the userdata */
 enum {
@@ -38,7 +39,8 @@ enum {
   SLOT_FAIL,
   SLOT_ERROR,
   SLOT_JOURNAL,
-  SLOT_COUNT = SLOT_JOURNAL
+  SLOT_WATCHER,
+  SLOT_COUNT = SLOT_WATCHER
 };
 
 enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
@@ -62,6 +64,10 @@ struct map {
   int failed_input;      /* SLOT_ERROR holds what the input raised */
   int forked;            /* the first worker is */
   int streak;
+  int stride;                  /* the most of it */
+  int64_t tick;                /* when SLOT_WATCHER is called next; CLOCK_NEVER: nobody watches */
+  int64_t looked;              /* at the clock for that */
+  lua_Integer failed;          /* of those delivered */
   struct pool_figures figures; /* of a closed map */
   int epoll;                   /* what an event loop waits on; -1: nobody asked */
   int ready;                   /* in it: readable while is_ready; -1: it is not */
@@ -215,7 +221,8 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST, .epoll = -1, .ready = -1}; /* closed until open_pool succeeds */
+  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .stride = STREAK, .epoll = -1, .ready = -1};
+  /* closed until open_pool succeeds */
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
   read_journal(L, map, &options);
@@ -234,6 +241,57 @@ static int l_open(lua_State *L) {
   if (status != STATUS_OK)
     raise_status(L, status, "cannot open the map");
   return 1;
+}
+
+/* -- watching ------------------------------------------------------------- */
+
+/* watch(map, f): from now on f(delivered, failed, pulled, exhausted, ended) is called ten times a second while the map waits
+   or hands out results, and once after its end */
+static int l_watch(lua_State *L) {
+  struct map *map = check_open(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, SLOT_WATCHER);
+  map->looked = clock_now();
+  map->tick = map->looked + TICK;
+  return 0;
+}
+
+/* [-0, +0, e] */
+static void call_watcher(lua_State *L, struct map *map, int ended) {
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  lua_getiuservalue(L, 1, SLOT_WATCHER);
+  lua_pushinteger(L, (lua_Integer)map->figures.delivered);
+  lua_pushinteger(L, map->failed);
+  lua_pushinteger(L, (lua_Integer)map->figures.added);
+  lua_pushboolean(L, map->exhausted);
+  lua_pushboolean(L, ended);
+  lua_call(L, 5, 0);
+}
+
+/* [-0, +0, e] Called now and then: the less time the script takes for a result, the more of them between two calls. */
+static void watch(lua_State *L, struct map *map) {
+  int64_t now;
+  if (map->tick == CLOCK_NEVER)
+    return;
+  now = clock_now();
+  map->stride = now - map->looked > TICK / 2 ? 1 : map->stride < STREAK ? map->stride * 2 : STREAK;
+  map->looked = now;
+  if (now < map->tick)
+    return;
+  map->tick = now + TICK;
+  call_watcher(L, map, 0);
+  if (map->pool == NULL)
+    luaL_error(L, "the map was closed by its watcher");
+}
+
+/* [-0, +0, e] */
+static void end_watch(lua_State *L, struct map *map) {
+  if (map->tick == CLOCK_NEVER)
+    return;
+  map->tick = CLOCK_NEVER;
+  call_watcher(L, map, 1);
 }
 
 /* -- closing -------------------------------------------------------------- */
@@ -277,6 +335,7 @@ static int l_close(lua_State *L) {
   release(map);
   if (was_open)
     close_source(L, 1);
+  end_watch(L, map);
   return 0;
 }
 
@@ -520,6 +579,7 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
     lua_settop(L, top);
     d->verdict = VERDICT_TRANSFER;
   }
+  map->failed++;
   lua_getiuservalue(L, 1, SLOT_FAIL);
   lua_pushinteger(L, (lua_Integer)d->index);
   lua_pushinteger(L, d->verdict);
@@ -549,17 +609,22 @@ static enum status await(lua_State *L, struct map *map, int64_t deadline) {
 
 enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
 
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 /* [-0, +0, e] Until a result is at its turn. */
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
     enum status status;
-    if (map->streak < STREAK && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
+    if (map->streak < map->stride && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
       map->streak++;
       return OUTCOME_READY;
     }
-    if (map->streak >= STREAK) {
+    if (map->streak >= map->stride) {
       map->streak = 0;
       await(L, map, 0);
+      watch(L, map);
     }
     if (fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
@@ -571,16 +636,17 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     heed_signals(L);
     if (map->pool == NULL)
       luaL_error(L, "the map was closed by a callback");
-    status = await(L, map, deadline);
+    watch(L, map);
+    status = await(L, map, sooner(deadline, map->tick));
     if (status == STATUS_AGAIN && errno == EINTR) {
       give_way(L);
       if (map->pool == NULL)
         luaL_error(L, "the map was closed by a callback");
-    } else if (status == STATUS_AGAIN) {
+    } else if (status == STATUS_AGAIN && deadline <= map->tick) {
       return OUTCOME_NOTHING;
     } else if (status == STATUS_CLOSED) {
       luaL_error(L, "the map ends: its workers die one after the other without completing a task");
-    } else if (status != STATUS_OK) {
+    } else if (status != STATUS_OK && status != STATUS_AGAIN) {
       raise_status(L, status, "the map cannot go on: no worker can be started");
     }
   }
@@ -590,6 +656,7 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
 static int finish(lua_State *L, struct map *map) {
   release(map);
   close_source(L, 1);
+  end_watch(L, map);
   if (map->failed_input) {
     lua_getiuservalue(L, 1, SLOT_ERROR);
     lua_error(L);
@@ -782,11 +849,37 @@ static int l_figures(lua_State *L) {
   return 3;
 }
 
+/* pids(map) -> list of the process ids of its workers */
+static int l_pids(lua_State *L) {
+  struct map *map = check_map(L);
+  int i;
+  lua_newtable(L);
+  for (i = 0; map->pool != NULL && i < map->context.worker_count; i++) {
+    struct transport *transport = pool_transport(map->pool);
+    int pid = transport->ops->pid(transport, i);
+    if (pid <= 0)
+      continue;
+    lua_pushinteger(L, pid);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  return 1;
+}
+
 void map_register(lua_State *L) {
-  static const luaL_Reg methods[] = {{"push", l_push},         {"room", l_room},       {"rest", l_rest},
-                                     {"begin", l_begin},       {"step", l_step},       {"close", l_close},
-                                     {"iterator", l_iterator}, {"figures", l_figures}, {"notify", l_notify},
-                                     {"arm", l_arm},           {"fd", l_fd},           {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"push", l_push},
+                                     {"room", l_room},
+                                     {"rest", l_rest},
+                                     {"begin", l_begin},
+                                     {"step", l_step},
+                                     {"close", l_close},
+                                     {"iterator", l_iterator},
+                                     {"figures", l_figures},
+                                     {"notify", l_notify},
+                                     {"arm", l_arm},
+                                     {"fd", l_fd},
+                                     {"watch", l_watch},
+                                     {"pids", l_pids},
+                                     {NULL, NULL}};
   luaL_newmetatable(L, MAP);
   lua_pushcfunction(L, l_close);
   lua_setfield(L, -2, "__gc");
