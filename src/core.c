@@ -13,6 +13,7 @@
 #include "map.h"
 #include "notice.h"
 #include "recorder.h"
+#include "terminal.h"
 #include "worker.h"
 
 /* sleep(seconds): this thread only. Returns the seconds left when a hook must act first, else nothing. */
@@ -53,6 +54,26 @@ static int l_depth(lua_State *L) {
 static int l_pid(lua_State *L) {
   lua_pushinteger(L, getpid());
   return 1;
+}
+
+/* terminal() -> columns, rows of the terminal that stderr is; nothing when there is none to draw on */
+static int l_terminal(lua_State *L) {
+  int columns, rows;
+  if (!terminal_size(&columns, &rows))
+    return 0;
+  lua_pushinteger(L, columns);
+  lua_pushinteger(L, rows);
+  return 2;
+}
+
+/* draw(text): to the terminal; draw(text, last): and `last`, however the process ends; draw(text, nil): no longer */
+static int l_draw(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  if (!lua_isnone(L, 2))
+    terminal_at_end(luaL_optstring(L, 2, NULL));
+  terminal_write(text, size);
+  return 0;
 }
 
 static int free_buffer(lua_State *L) {
@@ -118,9 +139,10 @@ static int l_notice(lua_State *L) {
 }
 
 int luaopen_fast_map_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"sleep", l_sleep}, {"now", l_now},       {"cpus", l_cpus}, {"encode", l_encode}, {"decode", l_decode},
-      {"serve", l_serve}, {"notice", l_notice}, {"pid", l_pid},   {"depth", l_depth},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"sleep", l_sleep},   {"now", l_now},           {"cpus", l_cpus},
+                                       {"encode", l_encode}, {"decode", l_decode},     {"serve", l_serve},
+                                       {"notice", l_notice}, {"terminal", l_terminal}, {"draw", l_draw},
+                                       {"pid", l_pid},       {"depth", l_depth},       {NULL, NULL}};
   luaL_newlib(L, functions);
   map_register(L);
   recorder_register(L);

@@ -24,7 +24,7 @@ enum action { RUN, SHOW_HELP, SHOW_VERSION, MISUSE };
 struct command {
   enum action action;
   int script; /* index in argv of the script; of the wrong option after MISUSE; argc when there is none */
-  int interactive, version, execute, no_environment;
+  int interactive, version, execute, no_environment, progress;
 };
 
 static const char *program = "fmlua";
@@ -45,6 +45,7 @@ static const char help_text[] =
     "  -W         turn warnings on\n"
     "  --         stop handling options\n"
     "  -          stop handling options and execute stdin\n"
+    "  --progress show on stderr how far each map is\n"
     "  --help     show this help\n"
     "  --version  show the versions of fast_map and Lua\n"
     "\n"
@@ -69,8 +70,12 @@ static int is_bare(const char *option) {
   return option[2] == '\0';
 }
 
-/* `--`, `--help`, `--version` and nothing else. */
-static void read_long(struct command *c, const char *option) {
+/* `--`, `--help`, `--version`, `--progress` and nothing else. Whether more options may follow. */
+static int read_long(struct command *c, const char *option) {
+  if (strcmp(option, "--progress") == 0) {
+    c->progress = 1;
+    return 1;
+  }
   if (is_bare(option))
     c->script++;
   else if (strcmp(option, "--help") == 0)
@@ -79,6 +84,7 @@ static void read_long(struct command *c, const char *option) {
     c->action = SHOW_VERSION;
   else
     c->action = MISUSE;
+  return 0;
 }
 
 /* Whether argv[c->script] is an option like others; else reading stops there. */
@@ -88,8 +94,7 @@ static int read_option(struct command *c, char **argv) {
     return 0;
   switch (option[1]) {
   case '-':
-    read_long(c, option);
-    return 0;
+    return read_long(c, option);
   case 'e':
   case 'l':
     if (option[1] == 'e')
@@ -164,8 +169,8 @@ static int run_embedded(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua. */
-static void open_fast_map(lua_State *L) {
+/* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua; `progress`: maps show it. */
+static void open_fast_map(lua_State *L, int progress) {
   const struct embedded *e;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (e = embedded_modules; e->module != NULL; e++) {
@@ -177,7 +182,8 @@ static void open_fast_map(lua_State *L) {
   lua_pop(L, 1);
   load_embedded(L, "fmlua");
   lua_pushcfunction(L, run_embedded);
-  lua_call(L, 1, 0);
+  lua_pushboolean(L, progress);
+  lua_call(L, 2, 0);
 }
 
 /* [-0, +0, m] The global `arg`: the script at 0, its arguments from 1, what stands before it below 0. */
@@ -299,7 +305,7 @@ static int run(lua_State *L) {
   }
   luaL_checkversion(L);
   luaL_openlibs(L);
-  open_fast_map(L);
+  open_fast_map(L, c.progress);
   define_arg(L, argv, count, c.script);
   lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
   if (!c.no_environment && run_init(L) != LUA_OK)

@@ -252,6 +252,7 @@ static int l_watch(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   lua_setiuservalue(L, 1, SLOT_WATCHER);
+  map->stride = 1;
   map->looked = clock_now();
   map->tick = map->looked + TICK;
   return 0;
@@ -811,8 +812,8 @@ static int l_fd(lua_State *L) {
   return 1;
 }
 
-/* wait(seconds, map...): sleeps until one of the maps may have something, or so long; not when one has already, or is
-   closed: a hook may have served it since the caller looked */
+/* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher is due; not when
+   one has something already, or is closed: a hook may have served it since the caller looked */
 static int l_wait(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
   struct pollfd polls[BELLS_MOST];
@@ -825,6 +826,7 @@ static int l_wait(lua_State *L) {
       return 0;
     if (is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
       return 0;
+    deadline = sooner(deadline, map->tick);
     n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
     for (k = 0; k < n && count < BELLS_MOST; k++)
       polls[count++] = (struct pollfd){.fd = fds[k], .events = POLLIN};

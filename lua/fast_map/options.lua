@@ -16,6 +16,7 @@ local M = {}
 ---@field on_done? fun() called once, after everything was delivered
 ---@field callbacks? fast_map.Callbacks when callbacks may run (default: "interrupt")
 ---@field total? integer the number of tasks when only the caller knows it
+---@field progress? boolean|string|fun(info: fast_map.Progress) a bar on stderr, with a label, or a function that is told
 ---@field timeout? number seconds that a task may take from its start (default: no limit)
 ---@field kill_after? number seconds from a timeout to the end of a process that does not yield to it (default: 1)
 ---@field retries? integer further attempts for tasks that raise or time out (default: 0)
@@ -73,6 +74,11 @@ local flag = {
   read = function(value) if type(value) == "boolean" then return value end end,
 }
 
+local label = {
+  text = "a label",
+  read = function(value) if type(value) == "string" then return value end end,
+}
+
 local callable = {
   text = "a function",
   read = function(value)
@@ -111,6 +117,8 @@ M.table = {
   { "callbacks", { "interrupt", "polled" }, "interrupt",
     "between any two instructions, or in join, poll and sleep only" },
   { "total", { count }, nil, "the number of tasks when only the caller knows it", "length tasks_count_estimate" },
+  { "progress", { flag, label, callable }, nil, "a bar on stderr, with a label; or a function that is told",
+    "progressbar progress_bar bar show_progress verbose" },
   { "timeout", { some_seconds }, nil, "seconds that a task may take from its start (default: no limit)", "time_limit" },
   { "kill_after", { seconds }, 1, "seconds from a timeout to the end of a process that does not yield to it" },
   { "retries", { count }, 0, "further attempts for tasks that raise or time out", "retry attempts" },
@@ -233,6 +241,15 @@ local function read(user, cpus)
   end
   if message then return nil, message end
   return options
+end
+
+--- What scripts that do not say otherwise get from now on.
+---@param name string an option
+---@param value any
+function M.default(name, value)
+  for _, row in ipairs(M.table) do
+    if row[1] == name then row[3] = value end
+  end
 end
 
 --- Checks the options that a script gave and fills in the defaults. An option without a limit is absent.

@@ -1,0 +1,18 @@
+/* terminal.h - the terminal behind stderr: its size, and that it is left as it was found.
+   Level 0: nothing. */
+#ifndef FAST_MAP_TERMINAL_H
+#define FAST_MAP_TERMINAL_H
+
+#include <stddef.h>
+
+/* 1 and the size when stderr is a terminal that this process may draw on: not one of another foreground job. */
+int terminal_size(int *columns, int *rows);
+
+/* Writes to stderr in one piece, past its buffer; what a terminal that is stopped (Ctrl-S) or full does not take is lost. */
+void terminal_write(const char *text, size_t size);
+
+/* From now on `text` is written when the process ends by exit or by a signal that nobody handles; NULL: nothing is. A text
+   longer than 127 bytes is cut. */
+void terminal_at_end(const char *text);
+
+#endif
