@@ -28,6 +28,7 @@
 #define FILL_MOST    2048   /* tasks pulled in one go, before workers are woken and results handed out */
 #define FILL_NS      500000 /* what that may take: fewer are pulled of an input that is slow */
 #define STREAK       64     /* results handed out between two looks at the workers */
+#define LOOK         15     /* a mask: every 16th result the clock is looked at, when somebody watches */
 #define BUFFER_KEEP  ((size_t)1 << 20)
 #define TICK         (CLOCK_SECOND / 10) /* between two looks of whoever watches the map */
 
@@ -64,7 +65,7 @@ struct map {
   int failed_input;      /* SLOT_ERROR holds what the input raised */
   int forked;            /* the first worker is */
   int streak;
-  int stride;                  /* the most of it */
+  int look;                    /* mask: watch() is called at streaks in which these bits are 0 */
   int64_t tick;                /* when SLOT_WATCHER is called next; CLOCK_NEVER: nobody watches */
   int64_t looked;              /* at the clock for that */
   lua_Integer failed;          /* of those delivered */
@@ -221,7 +222,7 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .stride = STREAK, .epoll = -1, .ready = -1};
+  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .epoll = -1, .ready = -1};
   /* closed until open_pool succeeds */
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
@@ -252,7 +253,7 @@ static int l_watch(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
   lua_setiuservalue(L, 1, SLOT_WATCHER);
-  map->stride = 1;
+  map->look = 0;
   map->looked = clock_now();
   map->tick = map->looked + TICK;
   return 0;
@@ -271,13 +272,13 @@ static void call_watcher(lua_State *L, struct map *map, int ended) {
   lua_call(L, 5, 0);
 }
 
-/* [-0, +0, e] Called now and then: the less time the script takes for a result, the more of them between two calls. */
+/* [-0, +0, e] Called now and then; before each result when the script takes its time for one. */
 static void watch(lua_State *L, struct map *map) {
   int64_t now;
   if (map->tick == CLOCK_NEVER)
     return;
   now = clock_now();
-  map->stride = now - map->looked > TICK / 2 ? 1 : map->stride < STREAK ? map->stride * 2 : STREAK;
+  map->look = now - map->looked > (map->look == 0 ? TICK / (LOOK + 1) : TICK / 2) ? 0 : LOOK;
   map->looked = now;
   if (now < map->tick)
     return;
@@ -618,14 +619,15 @@ static int64_t sooner(int64_t a, int64_t b) {
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
     enum status status;
-    if (map->streak < map->stride && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
+    if ((map->streak & map->look) == 0)
+      watch(L, map);
+    if (map->streak < STREAK && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
       map->streak++;
       return OUTCOME_READY;
     }
-    if (map->streak >= map->stride) {
+    if (map->streak >= STREAK) {
       map->streak = 0;
       await(L, map, 0);
-      watch(L, map);
     }
     if (fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
