@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "cpus.h"
+#include "lines.h"
 #include "map.h"
 #include "notice.h"
 #include "recorder.h"
@@ -144,6 +145,7 @@ int luaopen_fast_map_core(lua_State *L) {
                                        {"notice", l_notice}, {"terminal", l_terminal}, {"draw", l_draw},
                                        {"pid", l_pid},       {"depth", l_depth},       {NULL, NULL}};
   luaL_newlib(L, functions);
+  lines_register(L);
   map_register(L);
   recorder_register(L);
   lua_pushliteral(L, PACKAGE_VERSION);

@@ -62,6 +62,7 @@ struct map {
   int exhausted;         /* no more tasks will come */
   int feeding;           /* the input's own code runs */
   int paused;            /* the feeder yielded by itself (rest), not the input's code */
+  int input;             /* descriptor of an input that has nothing now, though there is room; else -1 */
   int failed_input;      /* SLOT_ERROR holds what the input raised */
   int forked;            /* the first worker is */
   int streak;
@@ -222,7 +223,7 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .epoll = -1, .ready = -1};
+  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .ready = -1};
   /* closed until open_pool succeeds */
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
@@ -395,9 +396,11 @@ static int l_room(lua_State *L) {
   return 1;
 }
 
-/* rest(map): the feeder has pulled what there was room for */
+/* rest(map, fd): the feeder has pulled what there was room for, or, with a descriptor, what the input had */
 static int l_rest(lua_State *L) {
-  check_map(L)->paused = 1;
+  struct map *map = check_map(L);
+  map->paused = 1;
+  map->input = (int)luaL_optinteger(L, 2, -1);
   return lua_yield(L, 0);
 }
 
@@ -484,6 +487,7 @@ static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
 static int fill(lua_State *L, struct map *map, int given) {
   lua_Integer room;
   int yielded = -1;
+  map->input = -1;
   if (map->exhausted)
     return -1;
   room = least((lua_Integer)pool_room(map->pool), map->fill_most);
@@ -599,20 +603,57 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   return lua_gettop(L) - top;
 }
 
-/* [-0, +0, v] As pool_wait; what came is in the journal before any of it is handed over. */
+enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
+
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+#define BELLS_MOST 1024
+
+/* Appends the map's bells; returns the new count. */
+static int add_bells(struct map *map, struct pollfd *polls, int count) {
+  int fds[BELLS_MOST], i, n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
+  for (i = 0; i < n && i < BELLS_MOST && count < BELLS_MOST; i++)
+    polls[count++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+  return count;
+}
+
+static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
+  int64_t left = deadline - clock_now();
+  struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+  if (left <= 0)
+    timeout = (struct timespec){0, 0};
+  return ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, NULL);
+}
+
+/* As pool_wait; OK also when an input that had nothing has something. */
+static enum status wait_for_more(struct map *map, int64_t deadline) {
+  struct pollfd polls[BELLS_MOST + 1];
+  enum status status;
+  int ready;
+  if (map->input < 0)
+    return pool_wait(map->pool, deadline);
+  status = pool_wait(map->pool, 0);
+  if (status != STATUS_AGAIN || errno == EINTR || transport_fork_arm(pool_transport(map->pool)))
+    return status;
+  polls[0] = (struct pollfd){.fd = map->input, .events = POLLIN};
+  ready = poll_until(polls, add_bells(map, polls, 1), sooner(deadline, pool_due(map->pool)));
+  if (ready > 0)
+    return STATUS_OK;
+  if (ready == 0)
+    errno = 0;
+  return ready < 0 || clock_now() >= deadline ? STATUS_AGAIN : STATUS_OK;
+}
+
+/* [-0, +0, v] As wait_for_more; what came is in the journal before any of it is handed over. */
 static enum status await(lua_State *L, struct map *map, int64_t deadline) {
-  enum status status = pool_wait(map->pool, deadline);
+  enum status status = wait_for_more(map, deadline);
   int error = errno;
   if (map->recorder != NULL)
     recorder_flush(L, map->recorder);
   errno = error;
   return status;
-}
-
-enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
-
-static int64_t sooner(int64_t a, int64_t b) {
-  return a < b ? a : b;
 }
 
 /* [-0, +0, e] Until a result is at its turn. */
@@ -758,8 +799,6 @@ static int l_step(lua_State *L) {
 
 /* -- waiting elsewhere ------------------------------------------------------ */
 
-#define BELLS_MOST 1024
-
 /* notify(map): from now on, an event sends this thread the signal that notice.h handles */
 static int l_notify(lua_State *L) {
   struct map *map = check_open(L);
@@ -817,28 +856,21 @@ static int l_fd(lua_State *L) {
 /* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher is due; not when
    one has something already, or is closed: a hook may have served it since the caller looked */
 static int l_wait(lua_State *L) {
-  int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
+  int64_t deadline = clock_after(luaL_checknumber(L, 1));
   struct pollfd polls[BELLS_MOST];
-  int fds[BELLS_MOST], count = 0, i, k;
+  int count = 0, i;
   heed_signals(L);
   for (i = 2; i <= lua_gettop(L); i++) {
     struct map *map = luaL_checkudata(L, i, MAP);
-    int n;
     if (map->pool == NULL)
       return 0;
     if (is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
       return 0;
     deadline = sooner(deadline, map->tick);
-    n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
-    for (k = 0; k < n && count < BELLS_MOST; k++)
-      polls[count++] = (struct pollfd){.fd = fds[k], .events = POLLIN};
+    count = add_bells(map, polls, count);
   }
-  left = deadline - clock_now();
-  if (left > 0) {
-    struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
-    if (ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, NULL) < 0)
-      give_way(L);
-  }
+  if (deadline > clock_now() && poll_until(polls, count, deadline) < 0)
+    give_way(L);
   return 0;
 }
 

@@ -594,6 +594,10 @@ static int64_t sooner(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+int64_t pool_due(const struct pool *pool) {
+  return sooner(sooner(next_release(pool), crew_next_change(&pool->crew)), pool->audit_at);
+}
+
 enum status pool_wait(struct pool *pool, int64_t deadline) {
   int64_t now, own; /* when we must look again ourselves, however long the caller would wait */
   enum status status;
@@ -601,8 +605,7 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
   if (pool->crew.alive == 0 && replace_workers(pool) != STATUS_OK)
     return STATUS_SYSTEM; /* nobody would ever wake us */
   pool_flush(pool);
-  own = sooner(next_release(pool), crew_next_change(&pool->crew));
-  own = sooner(own, pool->audit_at);
+  own = pool_due(pool);
   errno = 0;
   status = take_events(pool, sooner(own, deadline));
   error = errno;

@@ -75,6 +75,9 @@ void pool_delivered(struct pool *pool, const struct delivery *delivery);
    (errno EINTR: a signal handler ran); SYSTEM, NOMEM: the map cannot go on: errno says why. */
 enum status pool_wait(struct pool *pool, int64_t deadline);
 
+/* When pool_wait must be called at the latest, for a caller that sleeps elsewhere; CLOCK_NEVER: when a bell rings. */
+int64_t pool_due(const struct pool *pool);
+
 /* Figures for people. */
 struct pool_figures {
   uint64_t added, delivered;

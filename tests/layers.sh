@@ -9,7 +9,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 levels='
 0 status clock cpus terminal embed embedded editor
 1 buffer | blocking | ring | doorbell | addresses | digest | written | wire | pace
-2 port message window link run bite queue | crew | bag | journal | codec encode decode path references
+2 port message window link run bite queue | crew | bag | journallines | codec encode decode path references
 3 transport | snapshot frozen library place placeholder stand_in files modules fresh globals copying import origin state
 4 transport_fork | fatal | running
 5 pool | team member exchange lookout worker | notice
@@ -19,7 +19,7 @@ levels='
 9 fmlua'
 
 # These may reach lua.h. All others move bytes that they never read.
-lua_files='embed codec encode decode path references snapshot frozen library place placeholder stand_in files modules fresh globals copying
+lua_files='embed lines codec encode decode path references snapshot frozen library place placeholder stand_in files modules fresh globals copying
   import origin state running notice map core recorder call repl fmlua'
 
 ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '

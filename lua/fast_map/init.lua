@@ -58,7 +58,7 @@ local function new_feeder(src)
     while true do
       src:pull(push, map:room())
       if src.done then return end
-      map:rest()
+      map:rest(src.resting)
     end
   end)
 end

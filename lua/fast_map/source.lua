@@ -6,6 +6,7 @@
 --           "range": task k is first + (k - 1) * step; "other": only pull knows
 --   count   the number of tasks, nil when nobody knows it yet
 --   done    true after the end, an error or close
+--   resting after a pull: the input has nothing now; the descriptor that becomes readable when it may have more
 -- The first two kinds are for fast paths in C; pull works with every kind.
 
 local range = require "fast_map.range"
@@ -67,7 +68,7 @@ function methods:pull(push, most)
   self.pulling = true
   local pulled = self:advance(push, most)
   self.pulling = false
-  if pulled < most or self.count and self.taken == self.count then self:close() end
+  if pulled < most and not self.resting or self.count and self.taken == self.count then self:close() end
   return pulled
 end
 
@@ -146,6 +147,38 @@ local function finish_each(self, err)
   local closing = self.closing
   self.closing, self.iterator, self.state, self.control = nil, nil, nil, nil
   if closing then field(closing, "__close")(closing, err) end
+end
+
+-- input: an iterator that never waits
+
+local Input = { __name = "fast_map.input" }
+
+--- An iterator as tasks that returns false when it has nothing now, and is asked again when its descriptor is readable.
+---@param iterator fun(): ...
+---@param fd fun(): integer
+function M.input(iterator, fd)
+  return setmetatable({ iterator = iterator, fd = fd }, Input)
+end
+
+local function forward_ready(self, push, first, ...)
+  if first ~= false then return forward(self, push, first, ...) end
+  self.resting = self.fd()
+  return false
+end
+
+local function advance_input(self, push, most)
+  local iterator = self.iterator
+  self.resting = nil
+  for pulled = 0, most - 1 do
+    if not forward_ready(self, push, iterator()) then return pulled end
+  end
+  return most
+end
+
+local function open_input(input)
+  return make {
+    kind = "other", advance = advance_input, finish = finish_each, iterator = input.iterator, fd = input.fd,
+  }
 end
 
 -- each
@@ -342,6 +375,7 @@ end
 
 local own = {
   [range.Range] = function() return open_range end,
+  [Input] = function() return open_input end,
   [Each] = inspect_each,
   [Zip] = inspect_zip,
 }
