@@ -1,6 +1,7 @@
 -- options.lua - the one table of options: names, what they accept, defaults, help.
 -- A new option is one more line in it.
 
+local nearest = require "fast_map.nearest"
 local show = require "fast_map.show"
 
 local M = {}
@@ -151,41 +152,20 @@ local function convert(row, value, cpus)
   end
 end
 
--- The edit distance of a and b, a swap of neighbours counted as one.
-local function distance(a, b)
-  local before, last = nil, {}
-  for j = 0, #b do last[j] = j end
-  for i = 1, #a do
-    local row = { [0] = i }
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        row[j] = math.min(row[j], before[j - 2] + 1)
-      end
-    end
-    before, last = last, row
-  end
-  return last[#b]
-end
-
--- The option that the writer of `name` may have meant, or nil.
-local function nearest(name)
-  local wanted = name:lower():gsub("-", "_"):sub(1, 40)
-  local best, least = nil, math.max(2, #wanted // 3) + 1
-  for _, row in ipairs(M.table) do
-    local others = " " .. (row[5] or "") .. " "
-    if wanted ~= "" and others:find(" " .. wanted .. " ", 1, true) then return row[1] end
-    local d = distance(wanted, row[1])
-    if d < least then best, least = row[1], d end
-  end
-  return best
-end
-
 local function names()
   local list = {}
   for i, row in ipairs(M.table) do list[i] = row[1] end
-  return table.concat(list, ", ")
+  return list
+end
+
+-- The option that the writer of `name` may have meant, or nil.
+local function meant_by(name)
+  local wanted = name:lower():gsub("-", "_")
+  for _, row in ipairs(M.table) do
+    local others = " " .. (row[5] or "") .. " "
+    if wanted ~= "" and others:find(" " .. wanted .. " ", 1, true) then return row[1] end
+  end
+  return nearest(wanted, names())
 end
 
 local known -- the set of names, made at the first read
@@ -205,9 +185,9 @@ local function unknown(user)
     if not known[key] and (not first or key < first) then first = key end
   end
   if not first then return nil end
-  local meant = nearest(first)
+  local meant = meant_by(first)
   if meant then return ("unknown option '%s', did you mean '%s'?"):format(first, meant) end
-  return ("unknown option '%s'; the options are %s"):format(first, names())
+  return ("unknown option '%s'; the options are %s"):format(first, table.concat(names(), ", "))
 end
 
 local function machine_cpus()
