@@ -19,7 +19,7 @@
 #define INIT_5_4         INIT "_5_4"
 #define EXIT_INTERRUPTED 130 /* what shells report for a program that Ctrl-C ended */
 
-enum action { RUN, SHOW_HELP, SHOW_VERSION, MISUSE };
+enum action { RUN, MAP, SHOW_HELP, SHOW_VERSION, MISUSE };
 
 struct command {
   enum action action;
@@ -31,6 +31,7 @@ static const char *program = "fmlua";
 
 static const char help_text[] =
     "usage: fmlua [options] [script [arguments]]\n"
+    "       fmlua map [options] 'code'    lines in, results out: fmlua map --help\n"
     "\n"
     "Runs Lua 5.4 scripts like `lua`, with fast_map built in: a parallel map that runs\n"
     "a function over many tasks on all cores, and hands out the results in order.\n"
@@ -126,6 +127,10 @@ static int read_option(struct command *c, char **argv) {
 
 static void read_command(struct command *c, char **argv) {
   *c = (struct command){.action = RUN, .script = argv[0] != NULL ? 1 : 0};
+  if (argv[c->script] != NULL && strcmp(argv[c->script], "map") == 0) {
+    c->action = MAP;
+    return;
+  }
   while (argv[c->script] != NULL && read_option(c, argv))
     c->script++;
 }
@@ -269,6 +274,17 @@ static int push_arguments(lua_State *L) {
   return count;
 }
 
+/* [-0, +0, e] `fmlua map`: lines in, results out. A failure of its lines ends the process in there. */
+static int run_map(lua_State *L) {
+  int status;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "fast_map.command");
+  status = call_run(L, 1, 1);
+  if (status == LUA_OK)
+    status = call_run(L, push_arguments(L), 0);
+  return call_report(L, status);
+}
+
 /* [-0, +0, e] `-` is stdin, unless it follows `--`. */
 static int run_script(lua_State *L, char **argv) {
   const char *name = argv[0];
@@ -310,6 +326,10 @@ static int run(lua_State *L) {
   lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
   if (!c.no_environment && run_init(L) != LUA_OK)
     return 0;
+  if (c.action == MAP) {
+    lua_pushboolean(L, run_map(L) == LUA_OK);
+    return 1;
+  }
   if (run_options(L, argv, c.script) != LUA_OK)
     return 0;
   if (c.script < count && run_script(L, argv + c.script) != LUA_OK)
@@ -333,7 +353,7 @@ static int answer(char **argv, int *exit_code) {
     fputs(help_text, stdout);
   if (c.action == SHOW_VERSION)
     printf("fmlua %s (fast_map)\n%s\n", PACKAGE_VERSION, LUA_COPYRIGHT);
-  return c.action != RUN;
+  return c.action != RUN && c.action != MAP;
 }
 
 /* (good) -> good. Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.

@@ -97,7 +97,7 @@ describe("fmlua", function()
 
     it("shows all of its options and an example in one screen with --help", function()
       local out, err, code = run "--help"
-      for _, option in ipairs { "-e", "-i", "-l", "-v", "-E", "-W", "--", "-", "--help", "--version" } do
+      for _, option in ipairs { "-e", "-i", "-l", "-v", "-E", "-W", "--", "-", "--help", "--version", "--progress" } do
         assert.truthy(out:find("\n  " .. option .. " ", 1, true), option)
       end
       assert.truthy(out:find("fast_map(", 1, true))
@@ -105,6 +105,19 @@ describe("fmlua", function()
       assert.truthy(lines <= 40, lines)
       assert.equal("", err)
       assert.equal(0, code)
+    end)
+
+    it("shows how far maps are with --progress, unless the script says not to", function()
+      local code = [[local function nap() fast_map.sleep(1.2) end
+        fast_map.map(nap, { 1 }, %s) require("fast_map").map(nap, { 1 })]]
+      local out, err = run("--progress", "-e", code:format "{}")
+      local _, lines = err:gsub("[^\n]+ 0/1 [^\n]+\n[^\n]+ 1/1 [^\n]+\n", "")
+      assert.equal("", out)
+      assert.equal(2, lines, err)
+      _, err = run("--progress", "-e", code:format "{progress = false}")
+      _, lines = err:gsub("1/1", "")
+      assert.equal(1, lines, err)
+      assert.equal("", select(2, run("-e", code:format "{}")))
     end)
 
     it("refuses wrong options with its name, the option and the usage", function()

@@ -1,0 +1,206 @@
+-- arguments.lua - the command line of fmlua map: the one table of its options, and the help made of it.
+
+local nearest = require "fast_map.nearest"
+local show = require "fast_map.show"
+
+local M = {}
+
+-- What an option's argument may be: its name in the help, what it must be in words, and a function that reads it.
+local function whole(text)
+  return math.tointeger(tonumber(text))
+end
+
+local count = {
+  "N", "a positive integer",
+  function(text)
+    local n = whole(text)
+    return n and n > 0 and n or nil
+  end,
+}
+
+local tries = {
+  "N", "an integer, 0 or more",
+  function(text)
+    local n = whole(text)
+    return n and n >= 0 and n or nil
+  end,
+}
+
+local processes = {
+  "N", 'a positive integer or a percentage such as "50%"',
+  function(text)
+    if tonumber(text:match "^(%d+%.?%d*)%%$" or "0") > 0 then return text end
+    return count[3](text)
+  end,
+}
+
+local seconds = {
+  "SECS", "a positive number of seconds",
+  function(text)
+    local n = tonumber(text)
+    return n and n > 0 and n or nil
+  end,
+}
+
+local name = { "FILE", "the name of a file", function(text) return text ~= "" and text or nil end }
+local module = { "MOD", "the name of a module", name[3] }
+
+-- As GNU parallel's: when,what=number; its old forms 1 and 2.
+local halt = {
+  "WHEN", "never, or now or soon and a number, such as now,fail=1",
+  function(text)
+    local when, what, number = text:match "^(%l+),(%l+)=(%d+)$"
+    number = whole(number)
+    if text == "never" or text == "0" then return { when = "never", what = "fail", number = 0 } end
+    if text == "1" or text == "2" then return { when = text == "1" and "soon" or "now", what = "fail", number = 1 } end
+    if (when == "now" or when == "soon") and (what == "fail" or what == "success" or what == "done") and number > 0 then
+      return { when = when, what = what, number = number }
+    end
+  end,
+}
+
+-- key, short and long form, kind of its argument (none: a flag), help, other long forms
+local rows = {
+  { "file", "-f", "--file", name, "a script that returns the function, instead of 'code'" },
+  { "modules", "-l", nil, module, "require a module first; -l g=MOD into global g" },
+  { "jobs", "-j", "--jobs", count, "threads, of all processes together (default: one a line)" },
+  { "procs", "-P", "--procs", processes, 'processes, or "50%" of the CPUs (default: the CPUs)', "max-procs" },
+  { "null", "-0", "--null", nil, "input lines end with NUL" },
+  { "json", nil, "--json", nil, "each line is a JSON value, each result too (lua-cjson)" },
+  { "unordered", "-u", "--unordered", nil, "results as they come" },
+  { "progress", nil, "--progress", nil, "show how far it is on stderr; also --eta, --bar", "eta bar" },
+  { "timeout", nil, "--timeout", seconds, "what a line may take" },
+  { "retries", nil, "--retries", tries, "further attempts for a line that fails" },
+  { "halt", nil, "--halt", halt, "now,fail=1: end at the first failure; soon,fail=1: read no\n"
+    .. "further lines then; also success=, done=; never (default)" },
+  { "joblog", nil, "--joblog", name, "write a line for each line done, as GNU parallel does" },
+  { "resume", nil, "--resume", nil, "leave out lines that --joblog's FILE has as done" },
+  { "dry_run", nil, "--dry-run", nil, "only show the lines that would be mapped" },
+  { "help", nil, "--help", nil, "show this help" },
+}
+
+local by_form = {} -- form -> row
+local forms = {}   -- the long ones
+
+for _, row in ipairs(rows) do
+  if row[2] then by_form[row[2]] = row end
+  local others = row[6] or ""
+  for form in ((row[3] and row[3]:sub(3) or "") .. " " .. others):gmatch "%S+" do
+    by_form["--" .. form] = row
+    forms[#forms + 1] = "--" .. form
+  end
+end
+
+local function help_lines(row)
+  local argument = row[4] and " " .. row[4][1] or ""
+  local short, long = row[2], row[3]
+  local left = long and ("  %-3s %s"):format(short and short .. "," or "", long .. argument) or "  " .. short .. argument
+  return ("%-22s "):format(left) .. row[5]:gsub("\n", "\n" .. (" "):rep(23))
+end
+
+--- The help, without its end of line.
+---@return string
+function M.help()
+  local lines = {
+    "usage: fmlua map [options] 'code' [arguments] [::: lines]",
+    "       fmlua map [options] -f FILE [arguments] [::: lines]",
+    "",
+    "Runs Lua code for each line of stdin, on all cores; writes what it returns, in",
+    "order. `line` is the line, `index` its number, `arg` has the arguments. Several",
+    "results are parted by tabs, nil is no result, an expression needs no return.",
+    "",
+  }
+  for _, row in ipairs(rows) do lines[#lines + 1] = help_lines(row) end
+  return table.concat(lines, "\n") .. [[
+
+
+Status: how many lines failed, 101 for more than 100; 255: it could not run.
+Examples:
+  seq 10 | fmlua map 'line * 2'
+  find . -name '*.log' | fmlua map 'local n = 0
+    for l in io.lines(line) do n = n + 1 end return line, n'
+  fmlua map -j 50 --progress -f fetch.lua < urls]]
+end
+
+local function unknown(form)
+  local meant = form:find "^%-%-." and nearest(form, forms)
+  return ("unknown option '%s'%s"):format(form, meant and (", did you mean '%s'?"):format(meant) or "; --help shows all")
+end
+
+-- The option that a word starts with, and what of the word is its argument already.
+local function split(word)
+  if word:find "^%-%-" then return word:match "^([^=]+)=?", word:match "=(.*)$" end
+  local rest = word:sub(3)
+  return word:sub(1, 2), rest ~= "" and rest or nil
+end
+
+local function store(options, row, value)
+  if row[1] ~= "modules" then
+    options[row[1]] = value
+  else
+    table.insert(options.modules, value)
+  end
+end
+
+-- Reads the option at words[i]. Returns the index of the next word, or nil and what is wrong.
+local function read_option(options, words, i)
+  local form, text = split(words[i])
+  local row = by_form[form]
+  if not row then return nil, unknown(form) end
+  local kind = row[4]
+  if not kind then
+    if text then return nil, ("option '%s' takes no argument"):format(form) end
+    store(options, row, true)
+    return i + 1
+  end
+  if not text then
+    i = i + 1
+    text = words[i]
+  end
+  if not text then return nil, ("option '%s' needs an argument: %s"):format(form, kind[2]) end
+  local value = kind[3](text)
+  if value == nil then return nil, ("option '%s' must be %s, got %s"):format(form, kind[2], show(text)) end
+  store(options, row, value)
+  return i + 1
+end
+
+-- What follows the options: the code, arguments, and lines after `:::`.
+local function read_rest(options, words, i)
+  if not options.file then
+    options.code = words[i]
+    i = i + 1
+  end
+  for k = i, #words do
+    if words[k] == ":::" then
+      options.lines = table.move(words, k + 1, #words, 1, {})
+      break
+    end
+    options.arguments[#options.arguments + 1] = words[k]
+  end
+end
+
+--- Reads the words of the command line.
+---@param words string[]
+---@return table? options nil when something is wrong
+---@return string? message
+function M.read(words)
+  local options, i = { modules = {}, arguments = {} }, 1
+  while words[i] and words[i]:find "^%-." do
+    if words[i] == "--" then
+      i = i + 1
+      break
+    end
+    local message
+    i, message = read_option(options, words, i)
+    if not i then return nil, message end
+  end
+  read_rest(options, words, i)
+  if options.help then return options end
+  if not options.code and not options.file then
+    return nil, "no code: what shall be done with each line? --help shows how"
+  end
+  if options.resume and not options.joblog then return nil, "option '--resume' needs --joblog FILE" end
+  return options
+end
+
+return M

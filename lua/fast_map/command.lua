@@ -1,0 +1,283 @@
+-- command.lua - fmlua map: lines of stdin in, results out, in order, on all cores.
+--
+-- The task makes the text of its result, so that this process only reads, orders and writes. Results are written when no
+-- other is ready: at once when they come slowly, many in one write when they do not.
+
+local arguments = require "fast_map.arguments"
+local core = require "fast_map.core"
+local failure = require "fast_map.failure"
+local fast_map = require "fast_map"
+local joblog = require "fast_map.joblog"
+local packages = require "fast_map.packages"
+local source = require "fast_map.source"
+
+local PAUSE = 0.002 -- seconds without a result after which what is there is written
+local NOT_RUN, INTERRUPTED, BROKEN_PIPE, FAILURES_MOST = 255, 130, 141, 101 -- exit codes
+local EPIPE = 32
+
+local function complain(...)
+  io.stderr:write("fmlua map: ", ...)
+  io.stderr:write "\n"
+end
+
+local Stop = {} -- an error that ends the run with an exit code and was told already
+
+local function stop(code, ...)
+  if ... then complain(...) end
+  error(setmetatable({ code = code }, Stop), 0)
+end
+
+-- A message about a module that is not found: what to do about it, in place of where it was looked for.
+local function shortened(text)
+  local head, module = text:match "^(.-module '([^\n']*)' not found):"
+  local hint = module and packages.hint(module)
+  return head and head .. (hint and " (" .. hint .. ")" or "") or text
+end
+
+-- What is done with a line
+
+-- The text of a result that is not one string or number.
+local function join(count, ...)
+  local words, any = { ... }, false
+  for i = 1, count do
+    local value = words[i]
+    any = any or value ~= nil
+    if type(value) == "table" and not (getmetatable(value) or {}).__tostring then
+      error("the result is a table: return strings and numbers, or use --json", 0)
+    end
+    words[i] = value == nil and "" or tostring(value)
+  end
+  return any and table.concat(words, "\t", 1, count) .. "\n" or nil
+end
+
+local function text_of(...)
+  local first = ...
+  local kind = type(first)
+  if (kind == "string" or kind == "number") and select("#", ...) == 1 then return first .. "\n" end
+  return join(select("#", ...), ...)
+end
+
+local function plain(f)
+  return function(line, index) return text_of(f(line, index)) end
+end
+
+local function json(f)
+  local found, cjson = pcall(require, "cjson")
+  if not found then
+    stop(NOT_RUN, "--json needs the Lua module cjson (", packages.hint "cjson", ")")
+  end
+  local decode, encode = cjson.decode, cjson.encode
+  local function encoded(...)
+    local count = select("#", ...)
+    if count > 1 then error(("returned %d values; with --json a result is one value: return a table"):format(count), 0) end
+    local first = ...
+    if first == nil then return nil end
+    return encode(first) .. "\n"
+  end
+  return function(line, index)
+    local good, value = pcall(decode, line)
+    if not good then error("the line is no JSON: " .. tostring(value), 0) end
+    return encoded(f(value, index))
+  end
+end
+
+-- Also tells when it began and how long it took, for the log.
+local function timed(f)
+  local now = core.now
+  return function(line, index)
+    local began = now()
+    local text = f(line, index)
+    return text, began, now() - began
+  end
+end
+
+local function shown(line, index)
+  return index .. "\t" .. line .. "\n"
+end
+
+local function compile(code)
+  local start = "local line, index = ... "
+  local f = load(start .. "return " .. code, "=code")
+  if f then return f end
+  local message
+  f, message = load(start .. code, "=code")
+  return f or stop(NOT_RUN, message)
+end
+
+local function load_script(name)
+  local chunk, message = loadfile(name)
+  if not chunk then stop(NOT_RUN, message) end
+  local f = chunk(table.unpack(arg))
+  local meta = getmetatable(f)
+  if type(f) == "function" or type(meta) == "table" and meta.__call then return f end
+  stop(NOT_RUN, ("%s must return a function, such as `return function(line, index) ... end`; it returned %s")
+    :format(name, require "fast_map.show"(f)))
+end
+
+local function require_all(modules)
+  for _, word in ipairs(modules) do
+    local global, module = word:match "^([^=]+)=(.+)$"
+    local good, result = pcall(require, module or word)
+    if not good then stop(NOT_RUN, shortened(tostring(result))) end
+    _G[global or word] = result
+  end
+end
+
+local function function_of(options)
+  require_all(options.modules)
+  local f = options.file and load_script(options.file) or compile(options.code)
+  if options.dry_run then return shown end
+  f = options.json and json(f) or plain(f)
+  return options.joblog and timed(f) or f
+end
+
+-- The input
+
+-- Returns a function that gives the next line, false for none now, nil at the end; and one that gives the descriptor.
+local function lines_of(options)
+  if options.lines then
+    local k = 0
+    return function()
+      k = k + 1
+      return options.lines[k]
+    end
+  end
+  local lines = core.lines(0, options.null and "\0" or "\n")
+  return lines, function() return lines:fd() end
+end
+
+-- run: {number: lines read; halted: no more are wanted; log; held: what the log needs of the lines in hand}
+local function input_of(options, run)
+  local lines, fd = lines_of(options)
+  local number, log, held, index = 0, run.log, run.held, 0
+  local function next_line()
+    local line = lines()
+    if not line or run.halted then return line and nil end
+    number = number + 1
+    if not log then return line, number end
+    if log:has(line) then return next_line() end
+    index = index + 1
+    held[index] = { number = number, line = line }
+    return line, number
+  end
+  return source.input(next_line, fd)
+end
+
+-- The output
+
+local function write(text)
+  local good, message, code = io.stdout:write(text)
+  if good then return end
+  if code == EPIPE then stop(BROKEN_PIPE) end
+  stop(NOT_RUN, "cannot write the results: ", message)
+end
+
+local function flush(run)
+  local good, message, code = io.stdout:flush()
+  if not good and code == EPIPE then stop(BROKEN_PIPE) end
+  if not good then stop(NOT_RUN, "cannot write the results: ", message) end
+  if not run.log then return end
+  good, message = run.log:flush()
+  if not good then stop(NOT_RUN, "cannot write the job log: ", message) end
+end
+
+-- `line 7 failed: …`, without the traceback.
+local function report(number, err)
+  local text = tostring(err):gsub("^task %d+", "line " .. number):gsub("\n  in worker .*", ""):gsub("\n  in attempt .*", "")
+  complain(shortened(text))
+end
+
+local function has_come(halt, run)
+  if not halt or halt.when == "never" then return false end
+  local done = { fail = run.failed, success = run.done - run.failed, done = run.done }
+  return done[halt.what] >= halt.number
+end
+
+-- One result. Returns whether to go on.
+local function take(run, index, text, err, seconds)
+  local held, failed = run.held[index], text == nil and failure.is(err)
+  run.done = run.done + 1
+  if text then write(text) end
+  if failed then
+    run.failed = run.failed + 1
+    report(held and held.number or index, err)
+  end
+  if held then
+    run.held[index] = nil
+    if run.log:note(held.number, held.line, text, not failed and err or nil, seconds, failed) then flush(run) end
+  end
+  if not run.halted and run.halt and has_come(run.halt, run) then
+    run.halted = true
+    return run.halt.when ~= "now"
+  end
+  return true
+end
+
+-- Until the end. A step gives false when no result came within its time.
+local function deliver(run, map)
+  local waits, pending = { 0, PAUSE, math.huge }, 1
+  local function handle(index, ...)
+    if index == nil then return false end
+    if index == false then
+      pending = pending + 1
+      if pending == #waits then flush(run) end
+      local pulled, delivered = map:figures()
+      return not (run.halted and pulled == delivered) -- else a stream would be waited for
+    end
+    pending = 1
+    return take(run, index, ...)
+  end
+  while handle(map:step(waits[pending])) do end
+  flush(run)
+end
+
+local function map_options(options)
+  return {
+    threads_limit = options.jobs, procs_limit = options.procs, ordered = not options.unordered, on_error = "return",
+    timeout = options.timeout, retries = options.retries, progress = options.progress,
+    total = options.lines and #options.lines or nil,
+  }
+end
+
+local function run_all(run, options)
+  local f = function_of(options)
+  if options.joblog then
+    local message
+    run.log, message = joblog.open(options.joblog, options.resume, options.dry_run)
+    if not run.log then stop(NOT_RUN, "cannot use the job log: ", message) end
+  end
+  local _, _, _, closing = fast_map(f, input_of(options, run), map_options(options))
+  local map <close> = closing
+  deliver(run, map)
+  return math.min(run.failed, FAILURES_MOST)
+end
+
+local function exit_code_of(run, err)
+  if getmetatable(err) == Stop then return err.code end
+  local text = tostring(err)
+  if text:find("interrupted!", 1, true) then
+    pcall(flush, run)
+    return INTERRUPTED
+  end
+  complain((text:gsub("^fast_map/command%.lua:%d+: ", "")))
+  return NOT_RUN
+end
+
+--- Runs `fmlua map` with these words; ends the process when the exit code is not 0.
+---@param ... string
+return function(...)
+  local options, message = arguments.read { ... }
+  if not options then
+    complain(message)
+    os.exit(NOT_RUN, true)
+  end
+  if options.help then
+    io.stdout:write(arguments.help(), "\n")
+    return
+  end
+  rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
+  local run = { done = 0, failed = 0, held = {}, halt = options.halt, halted = false }
+  local good, result = pcall(run_all, run, options)
+  local code = good and result or exit_code_of(run, result)
+  if code ~= 0 then os.exit(code, true) end
+end
