@@ -108,6 +108,9 @@ add {
     end)
     table.insert(entries, 2, {"fast_map, collected", "fast_map", noop "noop_collected"})
     table.insert(entries, 3, {"fast_map, closure", "fast_map", noop "noop_closure"})
+    table.insert(entries, {"fmlua map", "fmlua map", function(_, quick)
+      return {"noop", quick and 200000 or 1000000}
+    end})
     return entries
   end)(),
   value = function(f, _, arguments) return arguments[2] / f.seconds end,

@@ -23,6 +23,7 @@ function peers.programs(p)
     ["piscina"] = {"node", here .. "node.js", "single"},
     ["piscina by hand"] = {"node", here .. "node.js", "grouped"},
     ["GNU parallel"] = {"env", "LUA=" .. p.lua, here .. "commands.sh", "parallel"},
+    ["fmlua map"] = {"env", "FMLUA=" .. p.fmlua, here .. "commands.sh", "fmlua"},
     ["xargs -P"] = {"env", "LUA=" .. p.lua, here .. "commands.sh", "xargs"},
   }
 end

@@ -1,7 +1,8 @@
 #!/bin/sh
-# The benches' tasks as commands, one process each, through GNU parallel or xargs -P.
-# usage: commands.sh parallel|xargs WORKLOAD ARGUMENT...
+# The benches' tasks as commands, one process each, through GNU parallel or xargs -P; and as lines through `fmlua map`.
+# usage: commands.sh parallel|xargs|fmlua WORKLOAD ARGUMENT...
 # A task that computes is one run of lua5.4; parallel keeps the order of results (-k), xargs cannot.
+# fmlua: the workload noop only, in a process that runs Lua code instead of commands.
 set -eu
 here=$(dirname "$0")
 kind=$1 workload=$2 count=$3
@@ -14,7 +15,8 @@ run() {
   case $kind in
     parallel) seq "$count" | parallel --will-cite -k -j "$1" "set -- {}; $2" ;;
     xargs) seq "$count" | xargs -P "$1" -n 1 sh -c "$2" sh ;;
-  esac | awk '{ sum += $1 } END { printf "%d\n", sum }'
+    fmlua) seq "$count" | "$FMLUA" map line ;;
+  esac | awk '{ sum += $1 } END { printf "%.0f\n", sum }'
 }
 
 measure() {

@@ -71,8 +71,8 @@ local rows = {
   { "progress", nil, "--progress", nil, "show how far it is on stderr; also --eta, --bar", "eta bar" },
   { "timeout", nil, "--timeout", seconds, "what a line may take" },
   { "retries", nil, "--retries", tries, "further attempts for a line that fails" },
-  { "halt", nil, "--halt", halt, "now,fail=1: end at the first failure; soon,fail=1: read no\n"
-    .. "further lines then; also success=, done=; never (default)" },
+  { "halt", nil, "--halt", halt, "now,fail=1: end at the first failure; soon,fail=1: read\n"
+    .. "no more lines then; also success=, done=; default: never" },
   { "joblog", nil, "--joblog", name, "write a line for each line done, as GNU parallel does" },
   { "resume", nil, "--resume", nil, "leave out lines that --joblog's FILE has as done" },
   { "dry_run", nil, "--dry-run", nil, "only show the lines that would be mapped" },
