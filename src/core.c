@@ -132,6 +132,15 @@ static int l_serve(lua_State *L) {
   return 0;
 }
 
+/* on_report(f): f() is called after the signal that asks what goes on (SIGUSR1); nil: no more */
+static int l_on_report(lua_State *L) {
+  if (!lua_isnoneornil(L, 1))
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  notice_report(L);
+  return 0;
+}
+
 /* notice(): as if a map's bell had rung just now */
 static int l_notice(lua_State *L) {
   (void)L;
@@ -140,10 +149,19 @@ static int l_notice(lua_State *L) {
 }
 
 int luaopen_fast_map_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"sleep", l_sleep},   {"now", l_now},           {"cpus", l_cpus},
-                                       {"encode", l_encode}, {"decode", l_decode},     {"serve", l_serve},
-                                       {"notice", l_notice}, {"terminal", l_terminal}, {"draw", l_draw},
-                                       {"pid", l_pid},       {"depth", l_depth},       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"sleep", l_sleep},
+                                       {"now", l_now},
+                                       {"cpus", l_cpus},
+                                       {"encode", l_encode},
+                                       {"decode", l_decode},
+                                       {"serve", l_serve},
+                                       {"notice", l_notice},
+                                       {"on_report", l_on_report},
+                                       {"terminal", l_terminal},
+                                       {"draw", l_draw},
+                                       {"pid", l_pid},
+                                       {"depth", l_depth},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lines_register(L);
   map_register(L);

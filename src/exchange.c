@@ -5,11 +5,14 @@
 
 #include "clock.h"
 #include "member.h"
+#include "stamp.h"
 
 #define EXIT_BROKEN  126
 #define BITE_NS      100000            /* of work that a thread takes at a time */
 #define BITE_MOST    4096              /* tasks */
 #define HAND_OVER_NS 200000            /* replies are kept no longer, while tasks end */
+#define STAMPED_KEEP 65536             /* bytes of a buffer that is kept between tasks */
+#define SLOW_NS      1000000           /* a task that may be one of the slowest takes so long */
 #define NEVER        (CLOCK_NEVER / 2) /* something may be added to it */
 
 static struct member *of_port(struct port *port) {
@@ -69,11 +72,29 @@ static int hand_over(struct member *m) {
   return 1;
 }
 
+/* The reply with a stamp behind it; without memory for both, the stamp alone: the task has then failed. */
+static const struct buffer *stamped(struct member *m, const struct buffer *bytes, enum verdict *verdict) {
+  struct stamp stamp = {.start = m->task_at, .ns = clock_now() - m->task_at, .thread = m->number};
+  if (!m->team->options.stamped)
+    return bytes;
+  stamp.pid = m->team->pid;
+  stamp.waited = m->waited_ns;
+  buffer_reset(&m->stamped, STAMPED_KEEP);
+  if (buffer_append(&m->stamped, bytes->bytes, bytes->size) != STATUS_OK ||
+      stamp_put(&m->stamped, &stamp) != STATUS_OK) {
+    buffer_reset(&m->stamped, STAMPED_KEEP);
+    *verdict = VERDICT_MEMORY;
+    stamp_put(&m->stamped, &stamp); /* team.c has made room for that */
+  }
+  return &m->stamped;
+}
+
 /* Kept with the bite, or handed over by the take that follows at once: one lock for both. */
 static void reply(struct port *port, const struct job *job, enum verdict verdict,
                   const struct buffer *bytes) {
   struct member *m = of_port(port);
   enum status status = STATUS_NOMEM;
+  bytes = stamped(m, bytes, &verdict);
   if (!m->bite.single && bytes->size <= MEMBER_REPLY_MOST)
     status = bite_answer(&m->bite, job, verdict, bytes, m->team->reply_most);
   if (status == STATUS_AGAIN)
@@ -87,6 +108,8 @@ static void reply(struct port *port, const struct job *job, enum verdict verdict
 /* -- tasks in ------------------------------------------------------------------ */
 
 static void sit_down(struct member *m, int64_t now) {
+  m->task_at = now;
+  m->waited_ns = 0;
   atomic_store_explicit(&m->seat->since, now, memory_order_relaxed);
   /* release: whoever reads the index (acquire, listener and parent) sees its own start time */
   atomic_store_explicit(&m->seat->index, m->job.index, memory_order_release);
@@ -136,8 +159,8 @@ static uint32_t bite_most(const struct team *team) {
 static void refuse(struct member *m, const struct job *job) {
   static const struct buffer nothing = {0};
   m->job = *job;
-  m->reply = &nothing;
   m->verdict = VERDICT_MEMORY;
+  m->reply = stamped(m, &nothing, &m->verdict);
   hand_over(m);
   team_ring_parent(m->team); /* nobody else would */
 }
@@ -205,6 +228,34 @@ static int await_task(struct member *m, int replied) {
   return replied;
 }
 
+/* Under the lock: what the threads did, for people. */
+static void publish_figures(struct member *m) {
+  struct team *team = m->team;
+  struct control *c = team->link->control;
+  int i;
+  team->working_ns += m->working_ns;
+  m->working_ns = 0;
+  atomic_store_explicit(&c->working_ns, (uint64_t)team->working_ns, memory_order_relaxed);
+  for (i = 0; i < TALLY_SLOW && team->slow[i].index != 0; i++) {
+    atomic_store_explicit(&c->slow_index[i], team->slow[i].index, memory_order_relaxed);
+    atomic_store_explicit(&c->slow_ns[i], team->slow[i].ns, memory_order_relaxed);
+  }
+}
+
+/* The task is done. */
+static void clock_off(struct member *m, int64_t now) {
+  int64_t ns = now - m->task_at;
+  if (m->task_at == 0)
+    return;
+  m->task_at = 0;
+  m->working_ns += ns;
+  if (ns < SLOW_NS)
+    return;
+  pthread_mutex_lock(&m->team->lock);
+  tally_slow(m->team->slow, m->job.index, (uint64_t)ns);
+  pthread_mutex_unlock(&m->team->lock);
+}
+
 /* Hands over what is done, and gets the next task from the bite or a new one. Returns when it begins. */
 static int64_t exchange(struct member *m, int64_t now) {
   struct team *team = m->team;
@@ -212,6 +263,7 @@ static int64_t exchange(struct member *m, int64_t now) {
   rise(m);
   pthread_mutex_lock(&team->lock);
   unblock(m);
+  publish_figures(m);
   replied = hand_over(m);
   while (!bite_next(&m->bite, &m->job)) {
     get_up(m, now);
@@ -234,6 +286,7 @@ static enum status take(struct port *port, struct job *job) {
   int64_t now = clock_now();
   if (team_stray)
     _exit(0); /* a task has forked, and this is its child, back from the task: it is no worker */
+  clock_off(m, now);
   if (m->reply != NULL || now >= m->hand_over_at || !bite_next(&m->bite, &m->job))
     now = exchange(m, now);
   sit_down(m, now);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #define INTERRUPT_SIGNAL SIGURG /* harmless wherever nobody handles it */
@@ -29,6 +30,15 @@ static void on_fault(int number) {
   raise(number); /* pending until we return: also when somebody only sent the signal */
 }
 
+/* Not in a handler: called by the state. */
+static void tell_place(void *teller, const char *text) {
+  struct fatal *f = teller;
+  snprintf(f->place, LINK_PLACE, "%s", text);
+  /* pairs with the acquire in transport_fork.c's has_answered */
+  atomic_store_explicit(&f->seat->answered, atomic_load_explicit(&f->control->asked, memory_order_relaxed),
+                        memory_order_release);
+}
+
 static void on_interrupt(int number) {
   int saved = errno;
   (void)number;
@@ -37,6 +47,15 @@ static void on_interrupt(int number) {
     if (index != 0 && index == atomic_load_explicit(&watched->interrupted, memory_order_relaxed))
       state_interrupt(*watched->state);
   }
+  errno = saved;
+}
+
+/* The parent asks where the task is. Lua tells it between two instructions; who waits in C does not tell. */
+static void on_ask(int number) {
+  int saved = errno;
+  (void)number;
+  if (watched != NULL && *watched->state != NULL)
+    state_ask(*watched->state, tell_place, watched);
   errno = saved;
 }
 
@@ -54,6 +73,7 @@ void fatal_install(void) {
   size_t i;
   for (i = 0; i < sizeof fatal / sizeof *fatal; i++)
     handle(fatal[i], on_fault, SA_ONSTACK | (int)SA_RESETHAND);
+  handle(LINK_ASK_SIGNAL, on_ask, SA_ONSTACK | SA_RESTART);
   handle(INTERRUPT_SIGNAL, on_interrupt, SA_ONSTACK); /* no SA_RESTART: what waits shall return */
 }
 

@@ -16,6 +16,7 @@ struct fatal {
   struct control *control;
   struct seat *seat;    /* says which task runs */
   struct state **state; /* whose Lua stack is shown; may point to NULL */
+  char *place;          /* LINK_PLACE bytes of shared memory: where the task is, told when asked */
   /* stored by the worker's main thread before it sends the signal, loaded by the handler on this thread; relaxed: the
      signal orders them */
   _Atomic uint64_t interrupted; /* index of the task that is to end */

@@ -53,6 +53,12 @@ struct shared_upvalue {
   int n;
 };
 
+/* Who is told where the task is, at the next instruction; stored by a signal handler before it sets the hook. */
+struct teller {
+  void (*tell)(void *teller, const char *text);
+  void *teller;
+};
+
 /* Where a task is to be interrupted. Set by the thread, read by its signal handler. */
 struct interrupt {
   lua_State *volatile running; /* the coroutine that runs */
@@ -93,6 +99,7 @@ struct import {
   int finalizers;     /* a task gave some object a finalizer, which may run at any
                      allocation */
   struct interrupt interrupt;
+  struct teller teller;
   const void *light;      /* this state's fast_map while it is not filled, see modules.c */
   int whole;              /* fast_map is filled */
   const void *mirrors[3]; /* see globals.c: the tables that are filled by name */

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "codec.h"
+#include "figures.h"
 #include "notice.h"
 #include "pool.h"
 #include "recorder.h"
@@ -71,8 +72,11 @@ struct map {
   int64_t looked;              /* at the clock for that */
   lua_Integer failed;          /* of those delivered */
   struct pool_figures figures; /* of a closed map */
-  int epoll;                   /* what an event loop waits on; -1: nobody asked */
-  int ready;                   /* in it: readable while is_ready; -1: it is not */
+  struct map_times times;
+  struct tally tally;     /* what the workers did */
+  struct records records; /* when the script wants a timeline */
+  int epoll;              /* what an event loop waits on; -1: nobody asked */
+  int ready;              /* in it: readable while is_ready; -1: it is not */
 };
 
 static struct map *check_map(lua_State *L) {
@@ -156,6 +160,9 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
   map->context.solo = count >= 0 && count <= procs;
   map->context.chunksize = (int)pool->chunksize;
+  map->context.stamped = field_boolean(L, 1, "trace");
+  if (map->context.stamped)
+    pool->records = &map->records;
   map->context.timeout_ns = field_nanoseconds(L, 1, "timeout");
   map->context.kill_after_ns = field_nanoseconds(L, 1, "kill_after");
   if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
@@ -200,10 +207,15 @@ static void read_source(lua_State *L, struct map *map) {
 
 static enum status open_pool(struct map *map, const struct pool_options *options) {
   struct transport *transport;
-  struct fork_options fork = {
-      .worker_count = options->worker_limit, .ring_size = RING_SIZE, .main = worker_run};
-  enum status status;
-  fork.context = &map->context;
+  struct fork_options fork = {.worker_count = options->worker_limit,
+                              .ring_size = RING_SIZE,
+                              .main = worker_run,
+                              .context = &map->context,
+                              .tally = &map->tally};
+  enum status status = tally_open(&map->tally, options->worker_limit);
+  if (status != STATUS_OK)
+    return status;
+  map->tally.keep_lives = map->context.stamped;
   worker_prepare();
   fork.thread_limit = map->context.threads_most;
   status = transport_fork_open(&transport, &fork);
@@ -223,8 +235,10 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .ready = -1};
+  *map = (struct map){
+      .fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .ready = -1};
   /* closed until open_pool succeeds */
+  map->times.opened = clock_now();
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);
   read_journal(L, map, &options);
@@ -324,6 +338,8 @@ static void release(struct map *map) {
   if (map->pool != NULL)
     pool_figures(map->pool, &map->figures);
   pool_close(&map->pool);
+  if (map->times.closed == 0)
+    map->times.closed = clock_now();
   if (map->recorder != NULL)
     recorder_close(map->recorder);
   map->recorder = NULL;
@@ -476,6 +492,7 @@ static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
   else
     fill_numbered(L, map, room);
   took = clock_now() - took;
+  map->times.pulling_ns += took;
   if (took > FILL_NS && map->fill_most > 1)
     map->fill_most /= 2;
   else if (took < FILL_NS / 4 && room == map->fill_most && map->fill_most < FILL_MOST)
@@ -901,28 +918,95 @@ static int l_pids(lua_State *L) {
   return 1;
 }
 
+/* -- for people ------------------------------------------------------------- */
+
+#define TASKS_SHOWN 1024      /* of those that run now */
+#define ASK_NS      100000000 /* for threads to tell where they are */
+
+/* [-0, +1, m] What each worker did, those that live included. */
+static struct tally_worker *push_tally(lua_State *L, struct map *map) {
+  size_t size = (size_t)map->tally.worker_count * sizeof(struct tally_worker);
+  struct tally_worker *workers = lua_newuserdatauv(L, size, 0);
+  memcpy(workers, map->tally.workers, size);
+  if (map->pool != NULL)
+    transport_fork_tally(pool_transport(map->pool), workers);
+  return workers;
+}
+
+/* tally(map) -> a table, see figures.h; after the map's end as it was then */
+static int l_tally(lua_State *L) {
+  struct map *map = check_map(L);
+  struct tally_worker *workers = push_tally(L, map);
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  figures_push(L, &map->figures, &map->times, workers, map->tally.worker_count);
+  lua_pushinteger(L, map->failed);
+  lua_setfield(L, -2, "failed");
+  lua_pushinteger(L, map->context.worker_count);
+  lua_setfield(L, -2, "procs_limit");
+  lua_pushinteger(L, map->context.thread_limit);
+  lua_setfield(L, -2, "threads_limit");
+  return 1;
+}
+
+/* records(map) -> which task ran when and where, how many more there were */
+static int l_records(lua_State *L) {
+  struct map *map = check_map(L);
+  figures_push_records(L, &map->records, map->times.opened);
+  lua_pushinteger(L, (lua_Integer)map->records.left_out);
+  return 2;
+}
+
+/* forks(map) -> the workers' lives */
+static int l_forks(lua_State *L) {
+  struct map *map = check_map(L);
+  figures_push_lives(L, &map->tally, map->times.opened);
+  return 1;
+}
+
+/* running(map) -> the tasks that threads work on now, and where they are */
+static int l_running(lua_State *L) {
+  struct map *map = check_map(L);
+  struct running_task *tasks = lua_newuserdatauv(L, TASKS_SHOWN * sizeof *tasks, 0);
+  int count = 0;
+  if (map->pool != NULL) {
+    transport_fork_ask(pool_transport(map->pool), ASK_NS);
+    count = transport_fork_tasks(pool_transport(map->pool), tasks, TASKS_SHOWN);
+  }
+  figures_push_running(L, tasks, count < TASKS_SHOWN ? count : TASKS_SHOWN);
+  lua_pushinteger(L, count);
+  return 2;
+}
+
+/* The script is done with the map for good. */
+static int l_collect(lua_State *L) {
+  struct map *map = check_map(L);
+  int was_open = map->pool != NULL;
+  lua_settop(L, 1);
+  release(map);
+  tally_close(&map->tally);
+  records_release(&map->records);
+  if (was_open)
+    close_source(L, 1);
+  return 0;
+}
+
 void map_register(lua_State *L) {
-  static const luaL_Reg methods[] = {{"push", l_push},
-                                     {"room", l_room},
-                                     {"rest", l_rest},
-                                     {"begin", l_begin},
-                                     {"step", l_step},
-                                     {"close", l_close},
-                                     {"iterator", l_iterator},
-                                     {"figures", l_figures},
-                                     {"notify", l_notify},
-                                     {"arm", l_arm},
-                                     {"fd", l_fd},
-                                     {"watch", l_watch},
-                                     {"pids", l_pids},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"push", l_push},         {"room", l_room},       {"rest", l_rest},
+                                     {"begin", l_begin},       {"step", l_step},       {"close", l_close},
+                                     {"iterator", l_iterator}, {"figures", l_figures}, {"notify", l_notify},
+                                     {"arm", l_arm},           {"fd", l_fd},           {"watch", l_watch},
+                                     {"pids", l_pids},         {"tally", l_tally},     {"records", l_records},
+                                     {"forks", l_forks},       {"running", l_running}, {NULL, NULL}};
   luaL_newmetatable(L, MAP);
-  lua_pushcfunction(L, l_close);
+  lua_pushcfunction(L, l_collect);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, l_close);
   lua_setfield(L, -2, "__close");
   luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
+  lua_setfield(L, -3, "methods");
   lua_pop(L, 1);
   lua_pushcfunction(L, l_open);
   lua_setfield(L, -2, "open");

@@ -7,7 +7,7 @@
 
 #include <lua.h>
 
-/* [-0, +0, m] Registers the metatable of maps; adds the functions `open` and `wait` to the table on top. */
+/* [-0, +0, m] Registers the metatable of maps; adds `open`, `wait` and the table `methods` to the table on top. */
 void map_register(lua_State *L);
 
 #endif

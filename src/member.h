@@ -33,16 +33,21 @@ struct member {
   struct bite bite;       /* under its own lock */
   struct state *state;    /* this and all below: the thread's own */
   struct fatal fatal;
-  struct job job;             /* the running one */
-  const struct buffer *reply; /* to it, when the bite does not keep it */
-  enum verdict verdict;       /* of that reply */
-  int64_t loaded_at;          /* clock_now() when the bite was */
-  int64_t hand_over_at;       /* replies kept are handed over at the first task that ends after this */
-  uint32_t begun_at_load;     /* tasks begun before this bite */
+  struct job job;                /* the running one */
+  const struct buffer *reply;    /* to it, when the bite does not keep it */
+  enum verdict verdict;          /* of that reply */
+  int64_t loaded_at;             /* clock_now() when the bite was */
+  int64_t hand_over_at;          /* replies kept are handed over at the first task that ends after this */
+  uint32_t begun_at_load;        /* tasks begun before this bite */
+  int64_t task_at;               /* clock_now() when the task began; 0: none did */
+  int64_t working_ns;            /* in tasks; not yet added to the team's */
+  int64_t blocked_at, waited_ns; /* of the running task; only when replies are stamped */
+  struct buffer stamped;         /* its reply with the stamp */
 };
 
 struct team {
   struct team_options options;
+  int pid;
   struct link *link;
   pthread_mutex_t lock; /* before a bite's, when both are held */
   pthread_cond_t tasks; /* idle threads wait: a task may be there */
@@ -55,9 +60,11 @@ struct team {
   size_t
       reply_most; /* bytes of replies that a bite keeps: as a message they go into the ring whole or not at all */
   int thread_count, idle, blocked, room_waiters;
-  int busy;                     /* threads with a task */
-  int shared;                   /* of those, with a bite of several */
-  int64_t task_ns;              /* what a task takes, moving mean; 0: not known */
+  int busy;           /* threads with a task */
+  int shared;         /* of those, with a bite of several */
+  int64_t task_ns;    /* what a task takes, moving mean; 0: not known */
+  int64_t working_ns; /* in tasks, all threads added up */
+  struct slow_task slow[TALLY_SLOW];
   int limit;                    /* thread_limit, or less when the system refuses */
   void (*listen_alone)(void *); /* the only thread listens itself while it waits; NULL: there is a listener */
   void *listen_context;

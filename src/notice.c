@@ -10,16 +10,27 @@
 #define EVENTS (LUA_MASKLINE | LUA_MASKCOUNT)
 #define COUNT  1000
 
-static struct sigaction previous;  /* the host's own handler; written once before ours is in place */
-static const char service_key = 0; /* its address names the service function in the registry */
+static struct sigaction previous;           /* the host's own handler; written once before ours is in place */
+static const char service_key = 0;          /* its address names the service function in the registry */
+static const char report_key = 0;           /* and this one the reporting function */
+static volatile sig_atomic_t report_wanted; /* stored by the handler of REPORT_SIGNAL, taken back by serve */
+
+/* [-0, +0, e] Calls the function that the registry has under the key, if any. */
+static void call(lua_State *L, const void *key) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION)
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+}
 
 /* [-0, +0, e] */
 static void serve(lua_State *L) {
   lua_sethook(L, NULL, 0, 0);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &service_key) == LUA_TFUNCTION)
-    lua_call(L, 0, 0);
-  else
-    lua_pop(L, 1);
+  if (report_wanted) {
+    report_wanted = 0;
+    call(L, &report_key);
+  }
+  call(L, &service_key);
 }
 
 /* Within the module's own Lua code things may be half done: the hook stays for a line of the script's. */
@@ -63,6 +74,32 @@ void notice_install(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &service_key);
   running_track(L);
   handle_signal();
+}
+
+static void on_report(int number) {
+  (void)number;
+  report_wanted = 1;
+  raise(NOTICE_SIGNAL);
+}
+
+/* Only where the script has done nothing about the signal. */
+static void take_report_signal(int wanted) {
+  struct sigaction now, action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = wanted ? on_report : SIG_DFL;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(REPORT_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
+      now.sa_handler == (wanted ? SIG_DFL : on_report))
+    sigaction(REPORT_SIGNAL, &action, NULL);
+}
+
+void notice_report(lua_State *L) {
+  int wanted = lua_isfunction(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &report_key);
+  running_track(L);
+  handle_signal();
+  take_report_signal(wanted);
 }
 
 int notice_foreign_hook(lua_State *main) {

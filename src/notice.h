@@ -16,6 +16,12 @@
    thread's signals are for this state. A handler that was there before is called too. */
 void notice_install(lua_State *L);
 
+#define REPORT_SIGNAL SIGUSR1
+
+/* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, unless the script handles or ignores that
+   itself; nil: no more. */
+void notice_report(lua_State *L);
+
 /* [-0, +0, e] While the script waits in C: serves at once what the hook would serve later. */
 void notice_serve(lua_State *L);
 

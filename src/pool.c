@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "crew.h"
 #include "run.h"
+#include "stamp.h"
 
 #define BYTES_AHEAD                                                                                          \
   ((size_t)64 << 20)      /* soft bound on the window's memory: no more tasks are pulled beyond it */
@@ -40,9 +41,9 @@ struct pool {
   uint64_t suspects;    /* of those, tasks that must run alone */
   struct delay *delays; /* of those, tasks that wait for their moment */
   size_t delay_count, delay_capacity;
-  struct buffer run; /* of tasks, on its way into a message */
-  uint64_t turn;     /* where the search for a ready result goes on when unordered */
-  uint64_t delivered;
+  struct buffer run;           /* of tasks, on its way into a message */
+  uint64_t turn;               /* where the search for a ready result goes on when unordered */
+  struct pool_figures figures; /* but added, oldest and workers */
 };
 
 enum status pool_open(struct pool **box, const struct pool_options *options, struct transport *transport) {
@@ -87,7 +88,8 @@ struct transport *pool_transport(struct pool *pool) {
 }
 
 void pool_figures(const struct pool *pool, struct pool_figures *figures) {
-  *figures = (struct pool_figures){.added = pool->window.next - 1, .delivered = pool->delivered};
+  *figures = pool->figures;
+  figures->added = pool->window.next - 1;
   figures->oldest = pool->window.first;
   figures->workers = pool->crew.alive;
 }
@@ -257,6 +259,7 @@ enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
   if (status != STATUS_OK)
     return status;
   pool->queued++;
+  pool->figures.bytes_out += size;
   if (may_start(pool)) {
     status = start_worker(pool);
     deal(pool);
@@ -301,6 +304,12 @@ static void queue_again(struct pool *pool, uint64_t index, struct slot *slot) {
   pool->suspects += slot->suspect;
   if (index < pool->unsent)
     pool->unsent = index;
+}
+
+/* Its worker died. */
+static void run_again(struct pool *pool, uint64_t index, struct slot *slot) {
+  pool->figures.rerun++;
+  queue_again(pool, index, slot);
 }
 
 /* NOMEM: it runs again at once instead. */
@@ -353,6 +362,7 @@ static int64_t retry_delay(const struct pool *pool, const struct slot *slot) {
 static int retry(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict) {
   if ((verdict != VERDICT_ERROR && verdict != VERDICT_TIMEOUT) || slot->failures >= pool->options.retries)
     return 0;
+  pool->figures.retried++;
   queue_again(pool, index, slot);
   if (pool->options.retry_delay_ns > 0)
     postpone(pool, index, slot, clock_now() + retry_delay(pool, slot));
@@ -403,17 +413,28 @@ static const char *keep(const struct pool *pool, uint64_t index, const struct it
   return o->keep == NULL ? NULL : o->keep(o->keeper, index, item->bytes, item->size);
 }
 
-static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t attempt,
-                       const struct item *item) {
+/* Takes the stamp off the reply. OK; FORMAT: it has none. */
+static enum status note(struct pool *pool, int worker, uint64_t index, uint32_t attempt, struct item *item) {
+  struct record record = {
+      .index = index, .attempt = attempt, .worker = worker, .verdict = (enum verdict)item->verdict};
+  enum status status = stamp_take(item->bytes, &item->size, &record.stamp);
+  if (status == STATUS_OK)
+    record_add(pool->options.records, &record);
+  return status;
+}
+
+static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t attempt, struct item *item) {
   const char *trouble;
   struct slot *slot = window_slot(&pool->window, index);
   if (slot == NULL || slot->state != SLOT_SENT || slot->worker != worker || slot->attempt != attempt)
     return; /* of an older attempt, or nonsense */
-  if (!is_workers_verdict(item->verdict)) {
+  if (!is_workers_verdict(item->verdict) ||
+      (pool->options.records != NULL && note(pool, worker, index, attempt, item) != STATUS_OK)) {
     pool->transport->ops->drop(pool->transport, worker); /* it is out of its mind */
     return;
   }
   crew_answered(&pool->crew, worker);
+  pool->figures.bytes_in += item->size;
   pool->deaths = 0;
   slot->suspect = 0; /* it has not killed its worker */
   if (item->verdict == VERDICT_DONE && (trouble = keep(pool, index, item)) != NULL)
@@ -470,7 +491,7 @@ static void take_back(struct pool *pool, int worker, uint64_t culprit, enum verd
     if (i == culprit || slot->suspect) /* a suspect was alone: it is the culprit */
       fail(pool, i, slot, verdict, text);
     else
-      queue_again(pool, i, slot);
+      run_again(pool, i, slot);
   }
 }
 
@@ -483,7 +504,7 @@ static void suspect(struct pool *pool, int worker, uint64_t index, const char *t
     return;
   }
   slot->suspect = 1;
-  queue_again(pool, index, slot);
+  run_again(pool, index, slot);
 }
 
 /* Those that were running; after nonsense all that the worker had: its replies may be what is lost. */
@@ -521,6 +542,7 @@ static void take_loss(struct pool *pool, const struct event *event) {
   uint64_t in_hand = pool->crew.men[event->worker].in_hand;
   char text[LOSS_TEXT];
   describe_loss(loss, text, sizeof text);
+  pool->figures.deaths += loss->signal != 0 || loss->exit_code != 0 || in_hand > 0;
   pool->refused = 0; /* there is room for one again */
   if (culprit == 0)
     mark_suspects(pool, event->worker, loss->garbage, text);
@@ -599,7 +621,7 @@ int64_t pool_due(const struct pool *pool) {
 }
 
 enum status pool_wait(struct pool *pool, int64_t deadline) {
-  int64_t now, own; /* when we must look again ourselves, however long the caller would wait */
+  int64_t began, now, own; /* when we must look again ourselves, however long the caller would wait */
   enum status status;
   int error;
   if (pool->crew.alive == 0 && replace_workers(pool) != STATUS_OK)
@@ -607,9 +629,11 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
   pool_flush(pool);
   own = pool_due(pool);
   errno = 0;
+  began = deadline == 0 ? 0 : clock_now();
   status = take_events(pool, sooner(own, deadline));
   error = errno;
   now = clock_now();
+  pool->figures.waited_ns += began == 0 ? 0 : now - began;
   audit(pool, now);
   crew_pass(&pool->crew, now);
   release_delays(pool, now);
@@ -659,5 +683,5 @@ enum status pool_ready(struct pool *pool, struct delivery *d) {
 
 void pool_delivered(struct pool *pool, const struct delivery *d) {
   window_remove(&pool->window, d->index);
-  pool->delivered++;
+  pool->figures.delivered++;
 }

@@ -7,20 +7,22 @@
 
 #include <stdint.h>
 
+#include "record.h"
 #include "transport.h"
 #include "window.h"
 
 struct pool_options {
-  int worker_limit;       /* processes, at least 1 */
-  int thread_limit;       /* threads of all processes together, at least 1 */
-  uint64_t window_limit;  /* tasks between the oldest undelivered and the newest */
-  int64_t task_count;     /* when known, else -1 */
-  int ordered;            /* results in the tasks' order */
-  int retries;            /* further runs of a task that raised or timed out */
-  int64_t retry_delay_ns; /* before the first of them, doubling */
-  uint64_t chunksize;     /* tasks that a thread takes at a time; 0: as many as are short */
-  uint64_t worker_quota;  /* tasks after which a worker is replaced; 0: never */
-  int rerun;              /* tasks that were running in a worker when it died run again */
+  int worker_limit;        /* processes, at least 1 */
+  int thread_limit;        /* threads of all processes together, at least 1 */
+  uint64_t window_limit;   /* tasks between the oldest undelivered and the newest */
+  int64_t task_count;      /* when known, else -1 */
+  int ordered;             /* results in the tasks' order */
+  int retries;             /* further runs of a task that raised or timed out */
+  int64_t retry_delay_ns;  /* before the first of them, doubling */
+  uint64_t chunksize;      /* tasks that a thread takes at a time; 0: as many as are short */
+  uint64_t worker_quota;   /* tasks after which a worker is replaced; 0: never */
+  struct records *records; /* the caller's; replies are stamped; NULL: they are not */
+  int rerun;               /* tasks that were running in a worker when it died run again */
   /* Told of each result when it arrives, before it can be handed over; NULL: nobody is. Returns NULL, or why the task must
      fail (VERDICT_TRANSFER) although it has a result. */
   const char *(*keep)(void *keeper, uint64_t index, const void *bytes, size_t size);
@@ -81,8 +83,13 @@ int64_t pool_due(const struct pool *pool);
 /* Figures for people. */
 struct pool_figures {
   uint64_t added, delivered;
-  uint64_t oldest; /* task that is not delivered; the next one when all are */
-  int workers;     /* alive */
+  uint64_t oldest;              /* task that is not delivered; the next one when all are */
+  uint64_t rerun;               /* after a death */
+  uint64_t retried;             /* after a failure */
+  uint64_t deaths;              /* of workers, but in order */
+  uint64_t bytes_out, bytes_in; /* of tasks and results */
+  int64_t waited_ns;            /* asleep until workers had something */
+  int workers;                  /* alive */
 };
 void pool_figures(const struct pool *pool, struct pool_figures *figures);
 

@@ -137,6 +137,11 @@ static int coroutine_wrap(lua_State *L) {
 /* ------------------------------------------------------------------ fast_map
  */
 
+static int do_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
 /* fast_map.sleep while nothing else of fast_map is used: no callbacks to think of. */
 int stand_in_sleep(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1)), left;
@@ -152,8 +157,14 @@ int stand_in_sleep(lua_State *L) {
   blocking_begin();
   while ((left = deadline - clock_now()) > 0) {
     struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
-    if (nanosleep(&pause, NULL) != 0 && import_of(L)->interrupt.pending)
+    if (nanosleep(&pause, NULL) == 0)
+      continue;
+    if (import_of(L)->interrupt.pending)
       break; /* the hook raises next */
+    if (lua_gethook(L) != NULL) {
+      lua_pushcfunction(L, do_nothing);
+      lua_call(L, 0, 0); /* a call is an event for the hook */
+    }
   }
   blocking_end();
   return 0;

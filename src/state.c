@@ -170,6 +170,33 @@ void state_interrupt(struct state *s) {
   lua_sethook(interrupt->running, interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
+/* The innermost line of the script's own. */
+static int find_line(lua_State *L, lua_Debug *ar) {
+  int level;
+  for (level = 0; lua_getstack(L, level, ar); level++)
+    if (lua_getinfo(L, "Sl", ar) && ar->currentline > 0 && strstr(ar->source, "fast_map/") == NULL)
+      return 1;
+  return 0;
+}
+
+static void asked(lua_State *L, lua_Debug *ar) {
+  const struct teller *t = &import_of(L)->teller;
+  char text[LUA_IDSIZE + 16];
+  lua_sethook(L, NULL, 0, 0);
+  if (t->tell == NULL || !find_line(L, ar))
+    return;
+  snprintf(text, sizeof text, "%s:%d", ar->short_src, ar->currentline);
+  t->tell(t->teller, text);
+}
+
+void state_ask(struct state *s, void (*tell)(void *teller, const char *text), void *teller) {
+  lua_State *L = s->import.interrupt.running;
+  if (s->phase != PHASE_CALL || lua_gethook(L) != NULL)
+    return;
+  s->import.teller = (struct teller){tell, teller};
+  lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 /* [-0, +0, v] Nothing of the last task is left. */
 static void start_task(lua_State *L, struct state *s) {
   s->phase = PHASE_ARGUMENTS;

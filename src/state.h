@@ -43,6 +43,10 @@ enum status state_serve(struct state *state, struct port *port);
    coroutines inside it included; VERDICT_TIMEOUT follows. */
 void state_interrupt(struct state *state);
 
+/* A signal handler on the state's own thread: at the next VM instruction, tell(teller, "file:line") is called, unless another
+   hook is set. */
+void state_ask(struct state *state, void (*tell)(void *teller, const char *text), void *teller);
+
 /* The state's own thread, from a handler of a fatal signal: the Lua stack of
    the running task as text, cut to size. Allocates nothing; best effort. */
 void state_trace(struct state *state, char *text, size_t size);

@@ -7,7 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "member.h"
+#include "stamp.h"
 
 #define STACK_SIZE   (1 << 20)  /* Lua's own C stack check needs up to 416 KB */
 #define ARENA_SIZE   (24 << 10) /* bytes of a state's first memory, on its thread's stack */
@@ -80,6 +82,8 @@ static void begin_blocking(struct blocking *b) {
     team->blocked++;
     team_tell_capacity(team);
   }
+  if (team->options.stamped)
+    m->blocked_at = clock_now();
   ring = exchange_share(m);
   grow = team_wants_thread(team);
   if (grow)
@@ -98,6 +102,8 @@ static void begin_blocking(struct blocking *b) {
 
 static void end_blocking(struct blocking *b) {
   struct member *m = of_blocking(b);
+  if (m->team->options.stamped)
+    m->waited_ns += clock_now() - m->blocked_at;
   pthread_mutex_lock(&m->team->lock);
   if (m->blocked) {
     m->blocked = 0;
@@ -160,6 +166,7 @@ static void set_out(struct member *m, void *handler_stack) {
   pthread_mutex_lock(&m->team->lock);
   m->thread = pthread_self();
   m->tid = kernel_id();
+  atomic_store_explicit(&m->seat->tid, m->tid, memory_order_relaxed);
   pthread_mutex_unlock(&m->team->lock);
   blocking_install(&m->blocking);
   fatal_watch(&m->fatal, handler_stack);
@@ -198,6 +205,10 @@ static struct member *new_member(struct team *team) {
     return NULL;
   m->port = exchange_port;
   m->blocking = (struct blocking){begin_blocking, end_blocking};
+  if (team->options.stamped && buffer_reserve(&m->stamped, sizeof(struct stamp)) != STATUS_OK) {
+    free(m);
+    return NULL;
+  }
   bite_init(&m->bite);
   m->team = team;
   return m;
@@ -221,6 +232,7 @@ static void enlist(struct team *team, struct member *m) {
   m->number = team->members == NULL ? 0 : team->members->number + 1;
   m->seat = &team->link->seats[m->number];
   m->fatal = (struct fatal){.control = team->link->control, .seat = m->seat, .state = &m->state};
+  m->fatal.place = team->link->places[m->number];
   m->next = team->members;
   team->members = m;
   atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
@@ -258,6 +270,7 @@ static void init(struct team *team, const struct team_options *options) {
   team_prepare();
   team_stray = 0; /* we are a fork ourselves */
   team->options = *options;
+  team->pid = getpid();
   team->link = options->link;
   team->limit = options->thread_limit;
   team->sample_ms = SAMPLE_MS_LEAST;
@@ -271,12 +284,15 @@ static void init(struct team *team, const struct team_options *options) {
 
 enum status team_open(struct team **box, const struct team_options *options) {
   struct team *team = calloc(1, sizeof *team);
-  struct member *m = team == NULL ? NULL : new_member(team);
+  struct member *m;
+  if (team == NULL)
+    return STATUS_NOMEM;
+  init(team, options);
+  m = new_member(team);
   if (m == NULL) {
     free(team);
     return STATUS_NOMEM;
   }
-  init(team, options);
   team->thread_count = 1;
   enlist(team, m);
   *box = team;

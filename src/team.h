@@ -17,6 +17,7 @@ struct team_options {
   struct snapshot *snapshot;
   struct state_options state; /* seed: of the process; each thread gets another made from it */
   int thread_limit;
+  int stamped;           /* replies tell when and where their tasks ran (stamp.h) */
   int chunksize;         /* tasks that a thread takes at a time; 0: as many as are short */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from the interruption to the end of the process */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,12 +31,15 @@ enum life { LIFE_NONE, LIFE_RUNNING, LIFE_LEAVING /* its end of the bell is clos
 struct process {
   enum life life;
   pid_t pid;
-  int pidfd;     /* readable at the process's death, also when a child of a task holds the bell; -1: none */
-  int capacity;  /* as last told */
-  int garbage;   /* wrote nonsense */
-  int retired;   /* was told that nothing more comes */
-  int sent_some; /* tasks, since it was last looked whether it sleeps */
-  int took_some; /* replies, since then */
+  int pidfd;    /* readable at the process's death, also when a child of a task holds the bell; -1: none */
+  int capacity; /* as last told */
+  int garbage;  /* wrote nonsense */
+  uint64_t answered; /* tasks */
+  int64_t started;   /* clock_now() */
+  long number;       /* of this life in the tally */
+  int retired;       /* was told that nothing more comes */
+  int sent_some;     /* tasks, since it was last looked whether it sleeps */
+  int took_some;     /* replies, since then */
   struct link link;
   struct inbox inbox;
   struct ring_writer tasks;
@@ -193,6 +197,9 @@ static enum status start(struct transport *t, int worker) {
   p->capacity = 0;
   p->retired = 0;
   p->garbage = p->sent_some = p->took_some = 0;
+  p->answered = 0;
+  p->started = clock_now();
+  p->number = f->options.tally == NULL ? -1 : tally_start(f->options.tally, worker, pid, p->started);
   p->sent = 0;
   inbox_release(&p->inbox);
   ring_reader_init(&p->inbox.reader, p->link.replies, f->layout.ring_size);
@@ -202,13 +209,43 @@ static enum status start(struct transport *t, int worker) {
 
 /* -- death -------------------------------------------------------------- */
 
+static uint64_t least(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+/* What it says of itself, as far as it can be true. */
+static void read_life(const struct transport_fork *f, const struct process *p, struct tally_worker *life) {
+  const struct control *c = p->link.control;
+  uint64_t wall = (uint64_t)(clock_now() - p->started);
+  int i, threads = atomic_load_explicit(&c->thread_count, memory_order_relaxed);
+  threads = threads < 1 ? 1 : threads < f->options.thread_limit ? threads : f->options.thread_limit;
+  *life = (struct tally_worker){.pid = p->pid, .lives = 1, .threads = threads, .tasks = p->answered};
+  life->working_ns =
+      least(atomic_load_explicit(&c->working_ns, memory_order_relaxed), wall * (uint64_t)threads);
+  for (i = 0; i < TALLY_SLOW; i++)
+    tally_slow(life->slow, atomic_load_explicit(&c->slow_index[i], memory_order_relaxed),
+               least(atomic_load_explicit(&c->slow_ns[i], memory_order_relaxed), wall));
+}
+
+static uint64_t nanoseconds(const struct timeval *t) {
+  return (uint64_t)t->tv_sec * (uint64_t)CLOCK_SECOND + (uint64_t)t->tv_usec * 1000;
+}
+
 /* The wait status, or -1 when someone else reaped the child (a script that waits, or SIGCHLD ignored). */
-static int reap(struct process *p) {
+static int reap(struct transport_fork *f, struct process *p) {
+  struct rusage used = {0};
+  struct tally_worker life;
   int status;
   pid_t pid;
   do
-    pid = waitpid(p->pid, &status, 0);
+    pid = wait4(p->pid, &status, 0, &used);
   while (pid < 0 && errno == EINTR);
+  if (f->options.tally != NULL) {
+    read_life(f, p, &life);
+    life.cpu_ns = nanoseconds(&used.ru_utime) + nanoseconds(&used.ru_stime);
+    tally_add(&f->options.tally->workers[p - f->processes], &life);
+    tally_stop(f->options.tally, p->number, clock_now());
+  }
   return pid == p->pid ? status : -1;
 }
 
@@ -245,11 +282,11 @@ static void note_culprit(const struct process *p, struct loss *loss) {
   loss->trace[sizeof loss->trace - 1] = '\0';
 }
 
-static void bury(struct process *p, struct loss *loss) {
+static void bury(struct transport_fork *f, struct process *p, struct loss *loss) {
   int status;
   if (!p->retired) /* one that leaves in order may have left something running on purpose */
     kill_group(p);
-  status = reap(p);
+  status = reap(f, p);
   *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
   if (status != -1 && WIFSIGNALED(status))
     loss->signal = WTERMSIG(status);
@@ -388,6 +425,7 @@ static enum status look(struct transport_fork *f, int worker, struct event *even
     event->kind = EVENT_RESULT;
     event->message = f->reply;
     f->held = worker;
+    p->answered += f->reply.run > 0 ? f->reply.run : 1;
     f->burst++;
     return STATUS_OK;
   }
@@ -399,7 +437,7 @@ static enum status look(struct transport_fork *f, int worker, struct event *even
   }
   if (p->life == LIFE_LEAVING) { /* only now that its last replies are out */
     event->kind = EVENT_LOST;
-    bury(p, &event->loss);
+    bury(f, p, &event->loss);
     return STATUS_OK;
   }
   capacity = capacity_of(f, p);
@@ -552,6 +590,99 @@ static enum status receive(struct transport *t, int64_t deadline, struct event *
   }
 }
 
+/* -- for people --------------------------------------------------------- */
+
+void transport_fork_tally(struct transport *t, struct tally_worker *workers) {
+  struct transport_fork *f = self(t);
+  struct timespec used;
+  struct tally_worker life;
+  clockid_t clock;
+  int i;
+  for (i = 0; i < f->options.worker_count; i++) {
+    if (f->processes[i].life == LIFE_NONE)
+      continue;
+    read_life(f, &f->processes[i], &life);
+    if (clock_getcpuclockid(f->processes[i].pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
+      life.cpu_ns = (uint64_t)used.tv_sec * (uint64_t)CLOCK_SECOND + (uint64_t)used.tv_nsec;
+    tally_add(&workers[i], &life);
+  }
+}
+
+/* The n-th of a worker's seats that were ever used; NULL: there are no more. */
+static struct seat *seat_of(const struct process *p, int n) {
+  const struct link *link = &p->link;
+  int used = atomic_load_explicit(&link->control->thread_count, memory_order_relaxed);
+  return p->life == LIFE_RUNNING && n < used && n < link->layout.thread_limit ? &link->seats[n] : NULL;
+}
+
+/* Calls visit for every seat with a task; returns for how many it said true. */
+static int each_busy(struct transport_fork *f, int (*visit)(struct process *p, int n, struct seat *seat)) {
+  struct seat *seat;
+  int i, n, count = 0;
+  for (i = 0; i < f->options.worker_count; i++)
+    for (n = 0; (seat = seat_of(&f->processes[i], n)) != NULL; n++)
+      /* pairs with the release in exchange.c's sit_down */
+      if (atomic_load_explicit(&seat->index, memory_order_acquire) != 0)
+        count += visit(&f->processes[i], n, seat);
+  return count;
+}
+
+static int ask(struct process *p, int n, struct seat *seat) {
+  int tid = atomic_load_explicit(&seat->tid, memory_order_relaxed);
+  (void)n;
+#ifdef SYS_tgkill
+  return tid > 0 && syscall(SYS_tgkill, p->pid, tid, LINK_ASK_SIGNAL) == 0;
+#else
+  return (void)p, 0;
+#endif
+}
+
+static int has_answered(const struct process *p, const struct seat *seat) {
+  /* pairs with the release in fatal.c's tell */
+  return atomic_load_explicit(&seat->answered, memory_order_acquire) ==
+         atomic_load_explicit(&p->link.control->asked, memory_order_relaxed);
+}
+
+static int is_silent(struct process *p, int n, struct seat *seat) {
+  (void)n;
+  return !has_answered(p, seat);
+}
+
+void transport_fork_ask(struct transport *t, int64_t most_ns) {
+  struct transport_fork *f = self(t);
+  struct timespec nap = {0, 1000000};
+  int64_t deadline = clock_now() + most_ns;
+  int i;
+  for (i = 0; i < f->options.worker_count; i++)
+    if (f->processes[i].life == LIFE_RUNNING) /* no other writer: a plain step */
+      atomic_store_explicit(&f->processes[i].link.control->asked,
+                            atomic_load_explicit(&f->processes[i].link.control->asked, memory_order_relaxed) +
+                                1,
+                            memory_order_relaxed);
+  if (each_busy(f, ask) > 0)
+    while (each_busy(f, is_silent) > 0 && clock_now() < deadline)
+      nanosleep(&nap, NULL);
+}
+
+int transport_fork_tasks(struct transport *t, struct running_task *tasks, int most) {
+  struct transport_fork *f = self(t);
+  struct seat *seat;
+  int i, n, count = 0;
+  for (i = 0; i < f->options.worker_count; i++)
+    for (n = 0; (seat = seat_of(&f->processes[i], n)) != NULL; n++) {
+      struct process *p = &f->processes[i];
+      /* pairs with the release in exchange.c's sit_down */
+      uint64_t index = atomic_load_explicit(&seat->index, memory_order_acquire);
+      if (index == 0 || count++ >= most)
+        continue;
+      tasks[count - 1] = (struct running_task){.index = index, .pid = p->pid, .worker = i, .thread = n};
+      tasks[count - 1].since = atomic_load_explicit(&seat->since, memory_order_relaxed);
+      if (has_answered(p, seat))
+        memcpy(tasks[count - 1].place, p->link.places[n], LINK_PLACE - 1);
+    }
+  return count;
+}
+
 /* -- end ---------------------------------------------------------------- */
 
 /* Closing the bell asks a worker to flush its output and leave. */
@@ -599,7 +730,7 @@ static void stop(struct transport *t, int gently) {
       continue;
     if (gently)
       dismiss(p, deadline);
-    reap(p);
+    reap(f, p);
     forget(p);
   }
   leave_list(f);

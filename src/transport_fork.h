@@ -14,7 +14,16 @@ struct fork_options {
   int thread_limit; /* of one worker */
   size_t ring_size; /* bytes, a power of two; halved when memory is short */
   worker_main *main;
-  void *context; /* for main */
+  void *context;       /* for main */
+  struct tally *tally; /* the caller's: what the workers did, added up at their ends; may be NULL */
+};
+
+/* A task that a thread works on. */
+struct running_task {
+  uint64_t index;
+  int64_t since; /* clock_now() */
+  int pid, worker, thread;
+  char place[LINK_PLACE]; /* file:line; "": not known */
 };
 
 /* OK; NOMEM or SYSTEM with errno. The transport is freed by its own stop. */
@@ -26,6 +35,15 @@ int transport_fork_bells(struct transport *t, int *fds, int most);
 
 /* Parent: from now on every ring also sends `signal` to the calling thread. */
 void transport_fork_notify(struct transport *t, int signal);
+
+/* Parent: adds what the workers that live have done so far to `workers`, one for each worker. */
+void transport_fork_tally(struct transport *t, struct tally_worker *workers);
+
+/* Parent: asks every thread with a task where it is, and waits for the answers, at most so long. */
+void transport_fork_ask(struct transport *t, int64_t most_ns);
+
+/* Parent: stores at most `most` tasks that run now; returns how many there are. */
+int transport_fork_tasks(struct transport *t, struct running_task *tasks, int most);
 
 /* Parent: arms the bells; 1 when there may be an event already. */
 int transport_fork_arm(struct transport *t);

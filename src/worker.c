@@ -153,6 +153,7 @@ static void set_up(struct team_options *options, const struct worker_context *c,
   *options = (struct team_options){.link = link, .snapshot = c->snapshot, .state = c->state};
   options->thread_limit = thread_share(c, worker);
   options->chunksize = c->chunksize;
+  options->stamped = c->stamped;
   options->timeout_ns = c->timeout_ns;
   options->kill_after_ns = c->kill_after_ns;
   if (!options->state.per_task_seed)

@@ -15,6 +15,7 @@ struct worker_context {
   int threads_most; /* of one worker */
   int for_each;     /* the limit allows a thread for every task: a worker may have as many as it gets tasks */
   int chunksize;    /* tasks that a thread takes at a time; 0: as many as are short */
+  int stamped;      /* replies tell when and where their tasks ran */
   int solo;         /* a worker gets one task at a time, and never another thread */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from then to the end of a worker whose task does not yield */
