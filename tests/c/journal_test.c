@@ -13,8 +13,35 @@
 
 #include "check.h"
 
-#define HEAD  40
-#define TITLE 19
+static long allowed = -1; /* allocations still granted; -1: all */
+
+static int refused(void) {
+  return allowed == 0 || (allowed > 0 && allowed-- == 0);
+}
+
+static void *scarce_malloc(size_t size) {
+  return refused() ? NULL : malloc(size);
+}
+
+static void *scarce_calloc(size_t count, size_t size) {
+  return refused() ? NULL : calloc(count, size);
+}
+
+static void *scarce_realloc(void *old, size_t size) {
+  return refused() ? NULL : realloc(old, size);
+}
+
+#define malloc  scarce_malloc
+#define calloc  scarce_calloc
+#define realloc scarce_realloc
+#include "buffer.c"
+#include "journal.c"
+#undef malloc
+#undef calloc
+#undef realloc
+#undef HEAD
+
+#define HEAD 40
 
 static char path[64];
 
@@ -123,6 +150,55 @@ static void test_life(void) {
   check(holds(1), "and then holds what came since");
 }
 
+/* The second copy of the table in journal.h. */
+static void test_golden(void) {
+  static const unsigned char expected[] = {
+      'f',  'a',  's',  't',  '_',  'm',  'a',  'p',  ' ',  'j',  'o',  'u',  'r',  'n',  'a',  'l',
+      ' ',  '1',  '\n', 0xfa, 'J',  'R',  '\n', 2,    1,    0,    0,    5,    0,    0,    0,    0,
+      0,    0,    0,    0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c,
+      0x1d, 0x1e, 0x1f, 0x6b, 0x47, 0x00, 0x5b, 0x9c, 0x65, 0xeb, 0x9e, 'h',  'e',  'l',  'l',  'o'};
+  unsigned char bytes[sizeof expected + 1];
+  struct digest digest;
+  struct record r;
+  struct journal *j;
+  int i, fd, n = 0;
+  for (i = 0; i < DIGEST_SIZE; i++)
+    digest.bytes[i] = (unsigned char)(0x10 + i);
+  make(0);
+  n = reopen(&j, &r, 1) == 0 && journal_add(j, 0x102, &digest, "hello", 5) == STATUS_OK;
+  n = n && journal_flush(j) == STATUS_OK;
+  journal_close(&j);
+  fd = open(path, O_RDONLY);
+  n = n && read(fd, bytes, sizeof bytes) == sizeof expected;
+  close(fd);
+  check(n && memcmp(bytes, expected, sizeof expected) == 0, "the file has the bytes of the table");
+}
+
+/* Whatever allocation fails, the file is a journal, and holds what was flushed. */
+static void test_scarce(void) {
+  int at, ok = 1, done = 0;
+  for (at = 0; !done && at < 1000; at++) {
+    struct record records[8];
+    struct buffer b = {0};
+    struct journal *j = NULL;
+    int n, flushed = 0, k;
+    make(3);
+    allowed = at;
+    n = reopen(&j, records, 8);
+    for (k = 4; n == 3 && k <= 6; k++)
+      if (add(j, (uint64_t)k) != STATUS_OK || journal_flush(j) != STATUS_OK)
+        break;
+      else
+        flushed++;
+    done = n == 3 && flushed == 3 && journal_read(j, records[1].at, &b) == STATUS_OK;
+    allowed = -1;
+    buffer_release(&b);
+    journal_close(&j);
+    ok &= holds(3 + flushed);
+  }
+  check(ok && done && at > 4, "without memory nothing that was flushed is lost");
+}
+
 /* Power was lost while the last record was written: any part of it may be there. */
 static void test_torn(void) {
   off_t begin, end, at;
@@ -148,7 +224,7 @@ static void test_torn(void) {
   for (i = 0; i < 3; i++)
     overwrite(size_of_file(), "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 15);
   check(holds(5) && size_of_file() == end, "zeros behind the last record are cut off");
-  for (at = 8, ok = 1; at < TITLE; at++) {
+  for (at = 8, ok = 1; at < (off_t)TITLE_SIZE; at++) {
     make(1);
     ok &= truncate(path, at) == 0 && holds(0) && size_of_file() == 0;
   }
@@ -312,6 +388,8 @@ int main(void) {
     check_bail("cannot make a file in /tmp");
   close(fd);
   test_life();
+  test_golden();
+  test_scarce();
   test_torn();
   test_damaged();
   test_nested();
