@@ -634,6 +634,13 @@ describe("a journal that cannot be had", function()
     assert.equal(("tests/journal_spec.lua:%d: fast_map_async: the journal \"/\" cannot be opened: Is a directory"):format(line + 5), err)
   end)
 
+  it("because it may not be written", function()
+    fast_map.map(function(x) return x end, { 1 }, { journal = journal })
+    assert(os.execute("chmod 400 " .. journal))
+    if os.execute("test -w " .. journal) then return pending "who runs this may write every file" end
+    assert.matches("cannot be opened: Permission denied$", complaint { journal = journal })
+  end)
+
   it("because its name is none", function()
     assert.equal("option 'journal' must be the name of a file, got \"\"", complaint { journal = "" })
     assert.equal("option 'journal' must be the name of a file, got true", complaint { journal = true })

@@ -263,6 +263,43 @@ static void test_damaged(void) {
   journal_close(&j);
 }
 
+/* The record is one of 1 to 21, whole. */
+static int is_genuine(struct journal *j, const struct record *r) {
+  uint64_t k;
+  for (k = 1; k <= 21; k++)
+    if (is(j, r, k))
+      return 1;
+  return 0;
+}
+
+static void test_random(uint64_t seed) {
+  struct record records[64];
+  struct journal *j;
+  int round, ok = 1;
+  for (round = 0; round < check_times(500); round++) {
+    unsigned char bytes[64];
+    size_t i, size = 1 + check_random(&seed, sizeof bytes);
+    int hits, n, k;
+    make(20);
+    for (hits = (int)check_random(&seed, 4); hits >= 0; hits--) {
+      for (i = 0; i < size; i++)
+        bytes[i] = (unsigned char)check_random(&seed, 256);
+      overwrite((off_t)(TITLE_SIZE + check_random(&seed, (uint64_t)size_of_file())), bytes, size);
+    }
+    if (round % 3 == 0 && truncate(path, (off_t)(TITLE_SIZE + check_random(&seed, 2000))) != 0)
+      check_bail("cannot cut %s", path);
+    n = reopen(&j, records, 64);
+    ok &= n >= 0 && n <= 20;
+    for (k = 0; k < n; k++)
+      ok &= is_genuine(j, &records[k]);
+    ok &= add(j, 21) == STATUS_OK && journal_flush(j) == STATUS_OK;
+    journal_close(&j);
+    ok &= reopen(&j, records, 64) == n + 1 && is(j, &records[n], 21);
+    journal_close(&j);
+  }
+  check(ok, "whatever is written over it, only genuine records are found, and it goes on");
+}
+
 /* A result may be a journal itself. */
 static void test_nested(void) {
   unsigned char bytes[4096];
@@ -381,6 +418,7 @@ static void test_full(void) {
 }
 
 int main(void) {
+  uint64_t seed = check_seed(3);
   int fd;
   snprintf(path, sizeof path, "%s", "/tmp/journal_test.XXXXXX");
   fd = mkstemp(path);
@@ -392,6 +430,7 @@ int main(void) {
   test_scarce();
   test_torn();
   test_damaged();
+  test_random(seed);
   test_nested();
   test_large();
   test_foreign();
