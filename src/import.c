@@ -11,6 +11,7 @@
 #include "globals.h"
 #include "library.h"
 #include "modules.h"
+#include "pattern.h"
 #include "placeholder.h"
 #include "stand_in.h"
 
@@ -233,6 +234,8 @@ static void copy_object(struct copy *c, const struct place *place) {
     copy_function(c, place);
     return;
   case LUA_TUSERDATA:
+    if (pattern_copy(c, place))
+      return;
     if (!files_copy(c) && !fresh_copy(c, place))
       placeholder_push(c, place);
     break;

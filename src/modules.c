@@ -502,8 +502,7 @@ void modules_push_light(struct copy *c, const struct library_function *f) {
   lua_pushcfunction(c->L, f->stand_in);
 }
 
-/* [-0, +1, m] Pushes the copy, complete, of what package.loaded has under the name. */
-static void push_module(struct copy *c, const char *name) {
+void modules_push(struct copy *c, const char *name) {
   int unfinished = c->import->copying_count;
   push_field(c, FROZEN_LOADED, name);
   copy_value(c, &(struct place){.step = STEP_LOADED, .name = name});
@@ -516,7 +515,7 @@ static void push_library_function(struct copy *c, const struct library_function 
   int require = strcmp(f->name, "require") == 0;
   if (require || strcmp(f->library, LUA_LOADLIBNAME) == 0) {
     modules_library(c, LUA_LOADLIBNAME);
-    push_module(c, LUA_LOADLIBNAME); /* what it does depends on package.path and
+    modules_push(c, LUA_LOADLIBNAME); /* what it does depends on package.path and
                                         its like */
     lua_pop(L, 1);
   } else if (light) {
@@ -539,7 +538,7 @@ static void push_library_function(struct copy *c, const struct library_function 
 static void push_module_function(struct copy *c, const struct module_function *f) {
   lua_State *L = c->L;
   const char *path[] = {f->outer, f->name};
-  push_module(c, f->module);
+  modules_push(c, f->module);
   for (int i = 0; i < 2; i++) {
     if (path[i] == NULL || !lua_istable(L, -1))
       continue;
@@ -562,7 +561,7 @@ static void need_library(struct copy *c, lua_CFunction function) {
     for (int i = 1; i <= s->module_count; i++) {
       if (s->module[i].open == NULL || s->module[i].base != info.dli_fbase)
         continue;
-      push_module(c, s->module[i].name);
+      modules_push(c, s->module[i].name);
       lua_pop(c->L, 1);
     }
   }

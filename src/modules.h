@@ -8,6 +8,9 @@
 /* [-0, +1, m] Pushes this state's own io, math or package library, opening it the first time. */
 void modules_library(struct copy *c, const char *name);
 
+/* [-0, +1, m] Pushes the copy, complete, of what package.loaded has under the name. */
+void modules_push(struct copy *c, const char *name);
+
 /* [-0, +1|0, m] The view's top is a table: when it is one that C code makes in
    each state, pushes the copy as copy_value would and returns 1. */
 int modules_copy(struct copy *c, const struct place *place);

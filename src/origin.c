@@ -49,7 +49,7 @@ static int has_name(enum step step) {
 
 static int has_number(enum step step) {
   return step == STEP_ORIGIN || step == STEP_INDEX || step == STEP_FLOAT || step == STEP_BOOLEAN ||
-         step == STEP_UPVALUE;
+         step == STEP_UPVALUE || step == STEP_USERVALUE;
 }
 
 static enum status append_step(struct buffer *b, const struct place *p) {
@@ -168,6 +168,8 @@ static int follow_unnamed(lua_State *V, const struct place *p) {
   } else if (p->step == STEP_UPVALUE && lua_isfunction(V, object)) {
     if (p->number < 1 || p->number > 255 || lua_getupvalue(V, object, (int)p->number) == NULL)
       return 0;
+  } else if (p->step == STEP_USERVALUE && lua_type(V, object) == LUA_TUSERDATA) {
+    lua_getiuservalue(V, object, (int)p->number);
   } else if (p->step == STEP_INDEX && lua_istable(V, object)) {
     push_index(V, object, p->number);
   } else if (lua_istable(V, object) && place_push_key(V, p)) {

@@ -53,13 +53,12 @@ describe("the default files of the script", function()
     file:write(("first line\n"):rep(200))
     file:close()
     io.input(other)
-    for _, way in ipairs(ways) do
-      for _, line in fast_map(function()
+    for _ = 1, 3 do -- one task at a time: they share the place in the file
+      local line = fast_map.map(function()
         io.input():seek "set"
         return io.read()
-      end, { 1, 2 }, way) do
-        assert.are.equal("first line", line)
-      end
+      end, { 1 })[1]
+      assert.are.equal("first line", line)
     end
     io.input():close()
   end)
