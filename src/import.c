@@ -37,6 +37,7 @@ void import_open(struct import *I, lua_State *L) {
   *(struct import **)lua_getextraspace(L) = I;
   lua_pushlightuserdata(L, I);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &import_key);
+  lua_setwarnf(L, stand_in_warn, I);
   lua_createtable(L, 4, 0);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &copies_key);
   globals_open(L);
@@ -52,6 +53,7 @@ void import_close(struct import *I) {
   addresses_release(&I->known_upvalues);
   addresses_release(&I->copies);
   buffer_release(&I->code);
+  buffer_release(&I->warning);
   *I = (struct import){0};
 }
 

@@ -100,6 +100,8 @@ struct import {
                      allocation */
   struct interrupt interrupt;
   struct teller teller;
+  struct buffer warning;  /* the beginning of one */
+  int warnings;           /* they are shown */
   const void *light;      /* this state's fast_map while it is not filled, see modules.c */
   int whole;              /* fast_map is filled */
   const void *mirrors[3]; /* see globals.c: the tables that are filled by name */

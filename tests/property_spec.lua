@@ -147,6 +147,16 @@ local function examine(root)
   return before, table.concat(called, ";")
 end
 
+-- What a map inside a task sees of them.
+local function examine_nested(graphs)
+  return fast_map.map(function()
+    return fast_map.map(function(i)
+      local before, called = examine(graphs[i])
+      return { before, called, type(graphs[i]) }
+    end, fast_map.range(1, #graphs), { threads_limit = 3 })
+  end, { 1 })[1]
+end
+
 describe("random graphs", function()
   it(("are seen by tasks as by the script (SEED=%d, %d cases)"):format(seed, cases), function()
     math.randomseed(seed)
@@ -155,6 +165,7 @@ describe("random graphs", function()
       local graphs, expected = {}, {}
       for i = 1, batch do graphs[i] = random_graph(math.random) end
       local count = 0
+      local nested = first // batch % 5 == 0 and examine_nested(graphs)
       -- The maps fork before this loop's own calls change counters.
       for i, before, called, back in fast_map(function(i)
         local before, called = examine(graphs[i])
@@ -164,6 +175,9 @@ describe("random graphs", function()
         assert.are.equal(expected.before, before, ("SEED=%d, case %d"):format(seed, first + i - 1))
         assert.are.equal(expected.called, called, ("SEED=%d, case %d"):format(seed, first + i - 1))
         assert.are.equal(type(graphs[i]), type(back))
+        if nested then
+          assert.are.same({ before, called, type(back) }, nested[i], ("SEED=%d, case %d, nested"):format(seed, first + i - 1))
+        end
         count = count + 1
       end
       assert.are.equal(batch, count)
