@@ -367,3 +367,30 @@ describe("results of two tasks", function()
     end
   end)
 end)
+
+describe("maps inside tasks", function()
+  it("end at a depth of four with a clear error, in every thread", function()
+    local function dive(depth)
+      local ok, below = pcall(fast_map.map, dive, { depth + 1 })
+      return ok and below[1] or { depth, tostring(below.message or below) }
+    end
+    for _, way in ipairs(ways) do
+      for _, last in fast_map(dive, { 1, 1, 1 }, way[2]) do
+        assert.are.equal(4, last[1])
+        assert.matches("maps are nested 4 deep", last[2])
+      end
+    end
+  end)
+
+  it("have one process each unless they ask for more", function()
+    local function pid() return io.open("/proc/self/stat"):read "n" end
+    local function pids(options)
+      local seen, count = {}, 0
+      for _, id in fast_map(function() fast_map.sleep(0.01) return pid() end, fast_map.range(1, 8), options) do
+        if not seen[id] then seen[id], count = true, count + 1 end
+      end
+      return count
+    end
+    assert.are.same({ 1, 2 }, fast_map.map(function() return { pids(), pids { procs_limit = 2 } } end, { 1 })[1])
+  end)
+end)
