@@ -154,11 +154,10 @@ describe("functions:", function()
     end
   end)
 
-  case("use coroutines, close variables, overflow the stack", function()
+  case("use coroutines and close variables", function()
     local function count(n)
       return coroutine.wrap(function() for i = 1, n do coroutine.yield(i) end end)
     end
-    local function endless() return endless() + 1 end
     return function()
       local sum, log = 0, {}
       for i in count(10) do sum = sum + i end
@@ -169,7 +168,7 @@ describe("functions:", function()
         local c <close> = setmetatable({}, { __close = function(_, e) log[1] = e end })
         error("closed", 0)
       end)
-      return sum, first, ok, err[1], coroutine.status(co), coroutine.isyieldable(), log, select(2, pcall(endless)):match "stack overflow"
+      return sum, first, ok, err[1], coroutine.status(co), coroutine.isyieldable(), log
     end
   end)
 end)
