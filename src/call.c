@@ -47,6 +47,24 @@ static void on_interrupt(int number) {
   lua_sethook(running, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
+/* [-1, +1, -] A message about a module that is not found also says where to get it. */
+static void explain(lua_State *L) {
+  if (strstr(lua_tostring(L, -1), "' not found:\n\t") == NULL)
+    return;
+  lua_pushglobaltable(L);
+  lua_pushliteral(L, "require");
+  lua_rawget(L, -2);
+  lua_replace(L, -2);
+  lua_pushliteral(L, "fast_map.packages");
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_istable(L, -1)) {
+    lua_getfield(L, -1, "explain");
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_isstring(L, -1))
+      lua_replace(L, -3);
+  }
+  lua_settop(L, 1);
+}
+
 /* [-1, +1, m] The message handler: text with a traceback; an object that can show itself stays as it is. */
 static int traceback(lua_State *L) {
   const char *text = lua_tostring(L, 1);
@@ -54,6 +72,9 @@ static int traceback(lua_State *L) {
     if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
       return 1;
     text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  } else {
+    explain(L);
+    text = lua_tostring(L, 1);
   }
   luaL_traceback(L, L, text, 1);
   return 1;

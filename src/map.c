@@ -382,7 +382,8 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
   if (status == STATUS_TYPE || status == STATUS_DEPTH) {
     struct pool_figures figures;
     pool_figures(map->pool, &figures);
-    luaL_error(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
+    lua_pushfstring(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
+    lua_error(L); /* without a place: it would be one of our own */
   }
   if (status == STATUS_OK && map->recorder != NULL &&
       (status = add_recorded(L, map, first, count)) == STATUS_OK)

@@ -225,9 +225,13 @@ static enum status reply_results(lua_State *L, struct state *s, int first, struc
 
 /* [-0, +0, e] */
 static void fail_results(lua_State *L, enum status status, const struct codec_fault *fault) {
+  static const char whole[] = "the value ";
+  const char *text = fault->text;
   if (status == STATUS_NOMEM)
     luaL_error(L, "not enough memory for the results");
-  luaL_error(L, "the task's result %s, which cannot travel", fault->text);
+  if (strncmp(text, whole, sizeof whole - 1) == 0)
+    text += sizeof whole - 1;
+  luaL_error(L, "the task's result %s, which cannot travel", text);
 }
 
 /* (state) Takes tasks and runs them; an error in one ends it. */

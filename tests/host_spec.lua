@@ -120,6 +120,14 @@ describe("fmlua", function()
       assert.equal("", select(2, run("-e", code:format "{}")))
     end)
 
+    it("names the package of a module that is not found", function()
+      for _, words in ipairs { { "-l", "cjson.nosuch" }, { "-e", "require 'cjson.nosuch'" } } do
+        local _, err, code = run(table.unpack(words))
+        assert.truthy(err:find("\n\tDebian: apt install lua-cjson\nstack traceback:", 1, true), err)
+        assert.equal(1, code)
+      end
+    end)
+
     it("refuses wrong options with its name, the option and the usage", function()
       for _, option in ipairs { "-h", "---", "-Ex", "-vv", "-iv", "--helper" } do
         local out, err, code = run(option)

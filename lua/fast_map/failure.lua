@@ -47,7 +47,7 @@ local function first_line(e)
   if known and message == known then return subject .. phrase end
   local place = known and message:match("^([^\n]*:%d+): " .. known .. "$")
   if place then return subject .. phrase .. " at " .. place end
-  return subject .. phrase .. ": " .. message
+  return subject .. phrase .. ": " .. require("fast_map.packages").explain(message)
 end
 
 local function origin(e)
@@ -58,7 +58,7 @@ end
 function Failure.__tostring(e)
   local text = first_line(e) .. origin(e)
   local traceback = e.traceback
-  if type(traceback) ~= "string" or traceback == "" then return text end
+  if type(traceback) ~= "string" or traceback:find "^[%s]*$" or traceback:find "^stack traceback:%s*$" then return text end
   local from = traceback:find("stack traceback:", 1, true) -- what stands before it is the message again
   return text .. ":\n" .. traceback:sub(from or 1)
 end

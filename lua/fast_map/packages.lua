@@ -24,4 +24,13 @@ function M.hint(module)
   return package_name and ("Debian: apt install %s"):format(package_name) or nil
 end
 
+--- The message of `require` about a module that is not found, with what to do about it; others as they are.
+---@param message string
+---@return string
+function M.explain(message)
+  local module = message:match "module '([^\n']+)' not found:\n\t"
+  local hint = module and M.hint(module)
+  return hint and not message:find(hint, 1, true) and message .. "\n\t" .. hint or message
+end
+
 return M
