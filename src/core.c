@@ -57,14 +57,22 @@ static int l_pid(lua_State *L) {
   return 1;
 }
 
-/* terminal() -> columns, rows of the terminal that stderr is; nothing when there is none to draw on */
+/* terminal() -> columns, rows of the terminal that stderr is; false when another job uses it; nil when it is none */
 static int l_terminal(lua_State *L) {
   int columns, rows;
-  if (!terminal_size(&columns, &rows))
-    return 0;
-  lua_pushinteger(L, columns);
-  lua_pushinteger(L, rows);
-  return 2;
+  switch (terminal_size(&columns, &rows)) {
+  case TERMINAL_OURS:
+    lua_pushinteger(L, columns);
+    lua_pushinteger(L, rows);
+    return 2;
+  case TERMINAL_OF_OTHERS:
+    lua_pushboolean(L, 0);
+    return 1;
+  case TERMINAL_NONE:
+    break;
+  }
+  lua_pushnil(L);
+  return 1;
 }
 
 /* draw(text): to the terminal; draw(text, last): and `last`, however the process ends; draw(text, nil): no longer */

@@ -18,16 +18,16 @@ static volatile sig_atomic_t farewell_size;
 static pid_t owner;      /* a forked process inherits the text, but it is not its own to write */
 static unsigned handled; /* bit i: the handler of endings[i] is ours */
 
-int terminal_size(int *columns, int *rows) {
+enum terminal terminal_size(int *columns, int *rows) {
   struct winsize size;
   pid_t foreground = tcgetpgrp(STDERR_FILENO);
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || !isatty(STDERR_FILENO))
-    return 0;
+    return TERMINAL_NONE;
   if (foreground > 0 && foreground != getpgrp())
-    return 0;
+    return TERMINAL_OF_OTHERS;
   *columns = size.ws_col;
   *rows = size.ws_row;
-  return 1;
+  return TERMINAL_OURS;
 }
 
 void terminal_write(const char *text, size_t size) {

@@ -5,8 +5,11 @@
 
 #include <stddef.h>
 
-/* 1 and the size when stderr is a terminal that this process may draw on: not one of another foreground job. */
-int terminal_size(int *columns, int *rows);
+enum terminal { TERMINAL_NONE, TERMINAL_OURS, TERMINAL_OF_OTHERS };
+
+/* What stderr is: no terminal; one that this process may draw on, and its size; one on which another job is in the
+   foreground. */
+enum terminal terminal_size(int *columns, int *rows);
 
 /* Writes to stderr in one piece, past its buffer; what a terminal that is stopped (Ctrl-S) or full does not take is lost. */
 void terminal_write(const char *text, size_t size);

@@ -34,8 +34,9 @@ local function run(code, how)
 end
 
 -- The same on a terminal of that size: all that was written to it.
-local function on_terminal(code, columns, rows, environment)
-  local inside = ("stty cols %d rows %d -onlcr; TERM=xterm %s exec %%s"):format(columns, rows, environment or "NO_COLOR=")
+local function on_terminal(code, columns, rows, environment, how)
+  local inside = ("stty cols %d rows %d -onlcr; export TERM=xterm %s; %s"):format(columns, rows, environment or "NO_COLOR=",
+    how or "exec %s")
   local base = os.tmpname()
   write_all(base .. ".lua", 'local fast_map = require "fast_map"\n' .. code)
   local command = inside:format(quote(HOST) .. " " .. base .. ".lua")
@@ -170,6 +171,7 @@ describe("progress", function()
     it("shows odd figures", function()
       local function shown(changes) return progress.line(figures(changes), 200) end
       assert.matches("0%.6/min", shown { rate = 0.01 })
+      assert.is_nil(shown({ done = 0, rate = 0 }):find "/min")
       assert.matches("1%.5M/s", shown { rate = 1.5e6 })
       assert.matches("150/s", shown { rate = 150 })
       assert.matches("ETA 100 days", shown { eta = 8640000 })
@@ -274,6 +276,14 @@ describe("progress", function()
         assert.matches("0/3", bytes)
         assert.matches(farewell, bytes)
       end
+    end)
+
+    on_a_terminal("leaves the terminal to the job in its foreground", function()
+      local code = "print(#fast_map.map(fast_map.sleep, { 0.1, 1.2 }, { progress = true }))"
+      local bytes = on_terminal(code, 70, 10, nil, "set -m; %s & wait")
+      assert.is_nil(bytes:find "\27", bytes)
+      assert.is_nil(bytes:find "%d/2")
+      assert.matches("\r\n", bytes)
     end)
 
     on_a_terminal("is one line at a time when the terminal cannot do better", function()

@@ -113,7 +113,7 @@ local function parts_of(info)
   if part then add(4, ("%3d%%"):format(math.floor(part * 100))) end
   add(0, info.total and grouped(info.done) .. "/" .. grouped(info.total) or grouped(info.done) .. " done")
   if info.failed > 0 then add(1, grouped(info.failed) .. " failed", "31") end
-  add(3, speed(info.rate))
+  if info.done > 0 then add(3, speed(info.rate)) end
   add(7, clock(info.elapsed))
   if info.eta and not info.finished then add(2, "ETA " .. clock(info.eta)) end
   if info.cpu then add(8, ("CPU %.0f%%"):format(info.cpu * 100)) end
@@ -207,10 +207,12 @@ end
 
 local function show(self, info)
   local columns, rows = core.terminal()
-  if columns and not self.dumb and columns >= 20 and rows >= 3 then
-    if info.finished then erase(self) else draw(self, info, columns, rows) end
-  elseif not columns or self.dumb then
+  if columns == nil or self.dumb then
     show_line(self, info)
+  elseif info.finished then
+    erase(self)
+  elseif columns and columns >= 20 and rows >= 3 then
+    draw(self, info, columns, rows)
   end
 end
 
