@@ -150,7 +150,7 @@ describe("fmlua map", function()
 
     it("ends with 130 at Ctrl-C, what was done is written", function()
       local out, err, code = bash [[
-        mkfifo "$0.in"; exec 3<>"$0.in"; rm "$0.in"
+        mkfifo "$0.in"; exec 3<>"$0.in"; rm "$0.in"; : >"$0.out"
         set -m
         { exec "$FM" map 'line == "wait" and fast_map.sleep(60) or line' <&3; } >"$0.out" & job=$!
         printf '1\n2\nwait\n' >&3
