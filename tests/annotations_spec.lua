@@ -4,7 +4,7 @@ local fast_map = require "fast_map"
 local options = require "fast_map.options"
 
 local files = {}
-for _, name in ipairs { "failure", "handle", "init", "meta", "options", "range", "source" } do
+for _, name in ipairs { "failure", "handle", "init", "meta", "options", "progress", "range", "source" } do
   local file = assert(io.open("lua/fast_map/" .. name .. ".lua"))
   files[name] = file:read "a"
   file:close()
