@@ -17,6 +17,8 @@
 #include "terminal.h"
 #include "worker.h"
 
+#define BUFFER_KEEP ((size_t)1 << 16) /* bytes of encode's buffer that are kept between calls */
+
 /* sleep(seconds): this thread only. Returns the seconds left when a hook must act first, else nothing. */
 static int l_sleep(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
@@ -90,34 +92,30 @@ static int free_buffer(lua_State *L) {
   return 0;
 }
 
-/* [-0, +1, m] An empty buffer that is freed however the caller ends. */
-static struct buffer *new_buffer(lua_State *L) {
+/* [-0, +1, m] An empty buffer. */
+static void push_buffer(lua_State *L) {
   struct buffer *b = lua_newuserdatauv(L, sizeof *b, 0);
   *b = (struct buffer){0};
   if (luaL_newmetatable(L, "fast_map.buffer")) {
     lua_pushcfunction(L, free_buffer);
     lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, free_buffer);
-    lua_setfield(L, -2, "__close");
   }
   lua_setmetatable(L, -2);
-  return b;
 }
 
-/* encode(...) -> string. Raises for what cannot travel. */
+/* encode(...) -> string. Raises for what cannot travel. Upvalue: a buffer, used again and again: nothing in here calls back. */
 static int l_encode(lua_State *L) {
   int count = lua_gettop(L);
   struct codec_fault fault;
-  struct buffer *b = new_buffer(L);
+  struct buffer *b = lua_touserdata(L, lua_upvalueindex(1));
   enum status status;
-  lua_toclose(L, -1);
+  buffer_reset(b, BUFFER_KEEP);
   status = codec_encode(L, 1, count, b, NULL, &fault);
   if (status == STATUS_TYPE || status == STATUS_DEPTH)
     return luaL_error(L, "cannot encode: argument %s", fault.text);
   if (status != STATUS_OK)
     return luaL_error(L, "cannot encode: %s", status_text(status));
   lua_pushlstring(L, (const char *)b->bytes, b->size);
-  buffer_release(b);
   return 1;
 }
 
@@ -157,20 +155,14 @@ static int l_notice(lua_State *L) {
 }
 
 int luaopen_fast_map_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"sleep", l_sleep},
-                                       {"now", l_now},
-                                       {"cpus", l_cpus},
-                                       {"encode", l_encode},
-                                       {"decode", l_decode},
-                                       {"serve", l_serve},
-                                       {"notice", l_notice},
-                                       {"on_report", l_on_report},
-                                       {"terminal", l_terminal},
-                                       {"draw", l_draw},
-                                       {"pid", l_pid},
-                                       {"depth", l_depth},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"sleep", l_sleep}, {"now", l_now},       {"cpus", l_cpus},           {"decode", l_decode},
+      {"serve", l_serve}, {"notice", l_notice}, {"on_report", l_on_report}, {"terminal", l_terminal},
+      {"draw", l_draw},   {"pid", l_pid},       {"depth", l_depth},         {NULL, NULL}};
   luaL_newlib(L, functions);
+  push_buffer(L);
+  lua_pushcclosure(L, l_encode, 1);
+  lua_setfield(L, -2, "encode");
   lines_register(L);
   map_register(L);
   recorder_register(L);
