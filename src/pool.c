@@ -57,6 +57,7 @@ enum status pool_open(struct pool **box, const struct pool_options *options, str
   pool->options = *options;
   pool->transport = transport;
   pool->unsent = pool->turn = 1;
+  pool->audit_at = clock_now() + AUDIT_NS;
   window_init(&pool->window);
   *box = pool;
   return STATUS_OK;

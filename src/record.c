@@ -6,9 +6,11 @@
 static int make_room(struct records *r) {
   size_t capacity = r->capacity * 2 + 256;
   struct record *list;
+  if (r->count >= RECORDS_MOST)
+    return 0;
   if (r->count < r->capacity)
     return 1;
-  if (r->count >= RECORDS_MOST || (list = realloc(r->list, capacity * sizeof *list)) == NULL)
+  if ((list = realloc(r->list, capacity * sizeof *list)) == NULL)
     return 0;
   r->list = list;
   r->capacity = capacity;

@@ -3,12 +3,14 @@
 local fast_map = require "fast_map"
 local options = require "fast_map.options"
 
-local files = {}
-for _, name in ipairs { "failure", "handle", "init", "meta", "options", "progress", "range", "source" } do
-  local file = assert(io.open("lua/fast_map/" .. name .. ".lua"))
-  files[name] = file:read "a"
+local files = {} -- name without ending -> text
+local pipe = assert(io.popen "ls lua/fast_map/*.lua")
+for path in pipe:lines() do
+  local file = assert(io.open(path))
+  files[path:match "([%w_]+)%.lua$"] = file:read "a"
   file:close()
 end
+pipe:close()
 
 local function each_annotation(visit)
   for name, text in pairs(files) do
