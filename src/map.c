@@ -165,6 +165,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
     pool->records = &map->records;
   map->context.timeout_ns = field_nanoseconds(L, 1, "timeout");
   map->context.kill_after_ns = field_nanoseconds(L, 1, "kill_after");
+  map->context.nice = (int)field_integer(L, 1, "nice", 0);
   if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
     map->context.state.per_task_seed = 1;
     map->context.state.seed = (uint64_t)luaL_checkinteger(L, -1);

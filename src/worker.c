@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -147,6 +148,12 @@ static int is_alone(const struct worker_context *c, int parent) {
 #endif
 }
 
+/* The only thread so far: those that it starts inherit it. */
+static void stand_back(int by) {
+  if (by > 0) /* at most to the greatest there is, and downwards everybody may go */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + by);
+}
+
 /* worker main thread */
 static void set_up(struct team_options *options, const struct worker_context *c, struct link *link,
                    int worker) {
@@ -166,6 +173,7 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   struct ear ear = {.link = link, .parent = parent};
   depth++;
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
+  stand_back(c->nice);
   buffer_lines();
   fatal_install();
   set_up(&options, c, link, worker);

@@ -19,6 +19,7 @@ struct worker_context {
   int solo;         /* a worker gets one task at a time, and never another thread */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from then to the end of a worker whose task does not yield */
+  int nice;              /* added to the script's own */
 };
 
 /* Parent, before it forks: team_prepare for those who know no teams. */

@@ -354,6 +354,23 @@ describe("processes and threads", function()
     assert.equal(1, count)
   end)
 
+  it("bound the threads by a share of the CPUs", function()
+    local waiting = seconds(function() fast_map.map(wait, times(4 * fast_map.cpus(), 0.2), { threads_limit = "100%" }) end)
+    between(0.75, 10, waiting) -- four rounds of 0.2 s
+  end)
+
+  it("are kept low for other programs by nice", function()
+    local function niceness()
+      local file <close> = io.open "/proc/thread-self/stat"
+      return tonumber(file:read("a"):match("%) " .. ("%S+ "):rep(16) .. "(%S+)"))
+    end
+    local own = niceness()
+    for _, value in fast_map(function() fast_map.sleep(0.05) return niceness() end, times(8, 0), { nice = 5 }) do
+      assert.equal(math.min(own + 5, 19), value)
+    end
+    assert.equal(own, niceness())
+  end)
+
   it("are as many processes as CPUs, and no more than procs_limit", function()
     assert.equal(fast_map.cpus(), (processes(wait_in, times(8 * fast_map.cpus(), 0.1))))
     assert.equal(1, (processes(wait_in, times(20, 0.05), { procs_limit = 1 })))
@@ -882,7 +899,7 @@ describe("misuse", function()
     assert.equal("unknown option 'thread_limit', did you mean 'threads_limit'?", text)
     assert.matches("api_spec.lua:" .. current_line() - 2 .. "$", place)
     text, place = complaint(function() local _ = fast_map.map(id, {}, { threads_limit = "four" }) end)
-    assert.equal("option 'threads_limit' must be a positive integer, got \"four\"", text)
+    assert.equal("option 'threads_limit' must be a positive integer or a percentage such as \"50%\", got \"four\"", text)
     assert.matches("api_spec.lua:" .. current_line() - 2 .. "$", place)
     text, place = complaint(function() local _ = fast_map.fast_map_async(id, {}, { ordered = 1 }) end)
     assert.equal("option 'ordered' must be true or false, got 1", text)

@@ -15,7 +15,7 @@ describe("options", function()
   it("have these defaults", function()
     assert.same({
       buffersize = 65536, chunksize = "auto", ordered = true, on_error = "raise", callbacks = "interrupt",
-      kill_after = 1, retries = 0, retry_delay = 0, rerun = true, resume = true,
+      kill_after = 1, retries = 0, retry_delay = 0, rerun = true, resume = true, nice = 0,
     }, read(nil))
     assert.same(read(nil), read {})
   end)
@@ -27,6 +27,7 @@ describe("options", function()
       on_done = f, callbacks = "polled", total = 0, timeout = 0.5, kill_after = 0, retries = 3, retry_delay = 0.1,
       rerun = false, memory_limit = 1 << 30, max_tasks_per_worker = 7, seed = -1,
       journal = "a file", resume = "force", progress = true,
+      nice = 19,
     }
     local result = read(user)
     assert.same(user, result)
@@ -69,6 +70,19 @@ describe("options", function()
     assert.equal(math.huge, read({ kill_after = math.huge }).kill_after)
   end)
 
+  it("count threads_limit in percent of the CPUs too", function()
+    assert.equal(32, read({ threads_limit = "400%" }).threads_limit)
+    assert.equal(1, read({ threads_limit = "1%" }).threads_limit)
+  end)
+
+  it("take nice as nice(1) does, downwards only", function()
+    assert.equal(0, read({ nice = 0 }).nice)
+    assert.equal(7, read({ nice = 7.0 }).nice)
+    for _, wrong in ipairs { -1, 20, 1.5, "10" } do
+      assert.matches("^option 'nice' must be an integer from 0 to 19, got ", complaint { nice = wrong })
+    end
+  end)
+
   it("count procs_limit in percent of the CPUs, at least one", function()
     assert.equal(4, read({ procs_limit = "50%" }).procs_limit)
     assert.equal(1, read({ procs_limit = "1%" }).procs_limit)
@@ -82,11 +96,12 @@ describe("options", function()
   end)
 
   it("show what they accept and what they got", function()
-    assert.equal([[option 'threads_limit' must be a positive integer, got "four"]],
+    assert.equal([[option 'threads_limit' must be a positive integer or a percentage such as "50%", got "four"]],
       complaint { threads_limit = "four" })
-    assert.equal([[option 'threads_limit' must be a positive integer, got "4"]], complaint { threads_limit = "4" })
-    assert.equal("option 'threads_limit' must be a positive integer, got 0", complaint { threads_limit = 0 })
-    assert.equal("option 'threads_limit' must be a positive integer, got 1.5", complaint { threads_limit = 1.5 })
+    assert.equal([[option 'threads_limit' must be a positive integer or a percentage such as "50%", got "4"]],
+      complaint { threads_limit = "4" })
+    assert.equal("option 'threads_limit' must be a positive integer or a percentage such as \"50%\", got 0", complaint { threads_limit = 0 })
+    assert.equal("option 'threads_limit' must be a positive integer or a percentage such as \"50%\", got 1.5", complaint { threads_limit = 1.5 })
     assert.equal("option 'buffersize' must be a positive integer, got nan", complaint { buffersize = 0 / 0 })
     assert.equal("option 'buffersize' must be a positive integer, got -inf", complaint { buffersize = -math.huge })
     assert.equal("option 'total' must be a non-negative integer, got -1", complaint { total = -1 })

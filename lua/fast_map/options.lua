@@ -7,7 +7,7 @@ local show = require "fast_map.show"
 local M = {}
 
 ---@class (exact) fast_map.Options
----@field threads_limit? integer threads of the whole map, all processes together (default: one for each task)
+---@field threads_limit? integer|string threads of the whole map: a number, or "400%" of the CPUs (default: one a task)
 ---@field procs_limit? integer|string processes: a number, or "50%" of the CPUs (default: the CPUs this process may use)
 ---@field buffersize? integer tasks pulled ahead of the result being delivered (default: 65536)
 ---@field chunksize? integer|"auto" tasks that a thread takes at a time (default: "auto")
@@ -27,6 +27,7 @@ local M = {}
 ---@field max_tasks_per_worker? integer tasks after which a process is replaced (default: no limit)
 ---@field journal? string a file that keeps each result, for a later run of the script
 ---@field resume? boolean|"force" use what the journal holds; "force": also of another function (default: true)
+---@field nice? integer how far the workers stand back for other programs, 0 to 19, as nice(1) counts (default: 0)
 ---@field seed? integer makes task k draw the same random numbers in every run
 
 ---@alias fast_map.OnError
@@ -56,6 +57,14 @@ end
 local whole = { text = "an integer", read = integer }
 local count = { text = "a non-negative integer", read = at_least(0) }
 local positive = { text = "a positive integer", read = at_least(1) }
+
+local niceness = {
+  text = "an integer from 0 to 19",
+  read = function(value)
+    value = integer(value)
+    return value and value >= 0 and value <= 19 and value or nil
+  end,
+}
 
 local seconds = {
   text = "a number of seconds, 0 or more",
@@ -104,7 +113,7 @@ local percentage = {
 
 -- name, what it accepts (a string stands for itself), default, help, and names that others use for it
 M.table = {
-  { "threads_limit", { positive }, nil, "threads of the whole map, all processes together (default: one per task)",
+  { "threads_limit", { positive, percentage }, nil, 'threads of the whole map, or "400%" of the CPUs (default: one per task)',
     "threads max_threads thread_count num_threads n_threads concurrency" },
   { "procs_limit", { positive, percentage }, nil, 'processes, or a share of the CPUs: "50%" (default: the CPUs)',
     "processes procs workers max_workers num_workers jobs n_jobs cpus cores" },
@@ -130,6 +139,7 @@ M.table = {
     "maxtasksperchild max_tasks_per_child" },
   { "journal", { path }, nil, "a file that keeps each result, for a later run of the script", "checkpoint joblog" },
   { "resume", { flag, "force" }, true, 'use what the journal holds; "force": also of another function' },
+  { "nice", { niceness }, 0, "how far the workers stand back for other programs, as nice(1) counts", "niceness priority" },
   { "seed", { whole }, nil, "makes task k draw the same random numbers in every run" },
 }
 
