@@ -112,7 +112,15 @@ static void sit_down(struct member *m, int64_t now) {
   m->waited_ns = 0;
   atomic_store_explicit(&m->seat->since, now, memory_order_relaxed);
   /* release: whoever reads the index (acquire, listener and parent) sees its own start time */
-  atomic_store_explicit(&m->seat->index, m->job.index, memory_order_release);
+  atomic_store_explicit(&m->seat->index, m->preparing ? INDEX_INIT : m->job.index, memory_order_release);
+}
+
+/* team thread: what took until now is not the task's time, nor its fault */
+static void ready(struct port *port) {
+  struct member *m = of_port(port);
+  m->preparing = 0;
+  m->loaded_at = clock_now();
+  sit_down(m, m->loaded_at);
 }
 
 /* The task is done: it cannot be late any more, however long its reply must wait for room. */
@@ -294,7 +302,7 @@ static enum status take(struct port *port, struct job *job) {
   return STATUS_OK;
 }
 
-const struct port exchange_port = {take, reply};
+const struct port exchange_port = {take, reply, ready};
 
 /* -- for others ------------------------------------------------------------------- */
 

@@ -25,6 +25,8 @@
 enum frozen_slot {
   FROZEN_FUNCTION = 1, /* f */
   FROZEN_ORIGINS,      /* objects that arguments named before the fork, 1.. */
+  FROZEN_INIT,         /* the map's init, or nil */
+  FROZEN_EXIT,         /* its exit, or nil */
   FROZEN_GLOBALS,
   FROZEN_LOADED,      /* package.loaded */
   FROZEN_PRELOAD,     /* package.preload, or an empty table */

@@ -24,6 +24,8 @@ enum step {
   STEP_STRING_META,
   STEP_REGISTRY, /* name */
   STEP_ORIGIN,   /* number */
+  STEP_INIT,     /* the map's init itself */
+  STEP_EXIT,     /* the map's exit itself */
   STEP_FIELD,    /* name; this and the following need a parent */
   STEP_INDEX,    /* number */
   STEP_FLOAT,    /* number: its bits */
@@ -124,7 +126,7 @@ static inline struct import *import_of(lua_State *L) {
 /* [-0, +0, -] The same for any state: NULL when it is not a thread's. */
 struct import *import_of_script(lua_State *L);
 
-/* [-0, +1, m] Pushes the copy of a view's slot: FROZEN_FUNCTION, FROZEN_STRING_META. */
+/* [-0, +1, m] Pushes the copy of a view's slot: FROZEN_FUNCTION, FROZEN_INIT, FROZEN_EXIT, FROZEN_STRING_META. */
 void import_slot(lua_State *L, int slot, enum step root);
 
 /* [-0, +1|0, m] Pushes the copy of slot[key at idx], raw. Returns 0, pushing nothing, when there is none. */

@@ -206,6 +206,14 @@ static void read_source(lua_State *L, struct map *map) {
   }
 }
 
+/* [-0, +0, v] The functions that run once in each thread. */
+static void read_ends(lua_State *L, struct map *map) {
+  map->context.state.has_init = lua_getfield(L, 1, "init") != LUA_TNIL;
+  lua_getfield(L, 1, "exit");
+  snapshot_add_ends(L, -2, -1, map->snapshot);
+  lua_pop(L, 2);
+}
+
 static enum status open_pool(struct map *map, const struct pool_options *options) {
   struct transport *transport;
   struct fork_options fork = {.worker_count = options->worker_limit,
@@ -224,6 +232,7 @@ static enum status open_pool(struct map *map, const struct pool_options *options
 }
 
 /* open(options, f, source, feeder, fail) -> map
+   options.init, options.exit: callables or nil; the others are numbers and booleans;
    source: a table with kind, count and what its kind needs; feeder: a coroutine that pulls (kind other), or nil;
    fail(index, verdict, attempt, pid, ...): what a failed task gives instead of results; may raise. */
 static int l_open(lua_State *L) {
@@ -245,6 +254,7 @@ static int l_open(lua_State *L) {
   read_journal(L, map, &options);
   read_source(L, map);
   snapshot_take(L, 2, &map->snapshot);
+  read_ends(L, map);
   map->context.snapshot = map->snapshot;
   lua_setiuservalue(L, 6, SLOT_SNAPSHOT);
   lua_pushvalue(L, 3);

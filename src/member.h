@@ -32,6 +32,7 @@ struct member {
   pthread_t thread;       /* valid once tid is set */
   struct bite bite;       /* under its own lock */
   struct state *state;    /* this and all below: the thread's own */
+  int preparing;          /* its state's init comes before the task */
   struct fatal fatal;
   struct job job;                /* the running one */
   const struct buffer *reply;    /* to it, when the bite does not keep it */
@@ -94,7 +95,7 @@ extern volatile int team_stray;
 
 /* -- exchange.c ------------------------------------------------------------- */
 
-extern const struct port exchange_port; /* take and reply, for a member's port */
+extern const struct port exchange_port; /* take, reply and ready, for a member's port */
 
 /* Thread: hands over what it has kept, before its state goes. */
 void exchange_settle(struct member *m);

@@ -407,8 +407,23 @@ void modules_settle(lua_State *L, int idx) {
     I->whole = 1;
     lua_pushnil(L);
     lua_setmetatable(L, idx);
+    lua_pushliteral(L, "state");
+    lua_pushvalue(L, -1);
+    lua_rawget(L, idx);
     import_rest(L, FROZEN_LOADED, "fast_map");
+    lua_rawset(L, idx); /* the thread's own, not that of the thread which began this map */
   }
+}
+
+void modules_set_state(lua_State *L) {
+  lua_pushliteral(L, "fast_map");
+  if (import_field(L, FROZEN_LOADED, STEP_LOADED, -1) && lua_istable(L, -1)) {
+    lua_pushliteral(L, "state");
+    lua_pushvalue(L, -4);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
 }
 
 static int light_index(lua_State *L) {

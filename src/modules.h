@@ -34,6 +34,9 @@ void modules_seed(lua_State *L);
 /* [-0, +0, m] The table at idx, if it is one that gets its fields only when it is used, gets them. */
 void modules_settle(lua_State *L, int idx);
 
+/* [-1, +0, m] fast_map.state of this thread becomes the value on the top; nothing where the script has no fast_map. */
+void modules_set_state(lua_State *L);
+
 /* One thread at a time may load a module. Taken before frozen_lock where both are. */
 void modules_lock(void);
 void modules_unlock(void);

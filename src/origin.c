@@ -243,14 +243,31 @@ static void meet_upvalues(lua_State *L, struct origin *o, int anchors, uint32_t 
     meet(L, o, anchors, (struct place){.parent = node, .step = STEP_UPVALUE, .number = i}, 0);
 }
 
+/* The slot of a function that the map was given; 0: the step leads to none. */
+static int function_slot(enum step step) {
+  return step == STEP_FUNCTION ? FROZEN_FUNCTION
+         : step == STEP_INIT   ? FROZEN_INIT
+         : step == STEP_EXIT   ? FROZEN_EXIT
+                               : 0;
+}
+
+/* [-0, +1, -] */
+static void push_function(lua_State *L, struct snapshot *s, enum step step) {
+  lua_pushvalue(s->view, function_slot(step));
+  lua_xmove(s->view, L, 1);
+}
+
 /* (origin, anchors) Learns the places of what f, _G and package.loaded lead to.
  */
 static int index_script(lua_State *L) {
   struct origin *o = lua_touserdata(L, 1);
   const void *globals, *loaded;
-  lua_pushvalue(o->snapshot->view, FROZEN_FUNCTION);
-  lua_xmove(o->snapshot->view, L, 1);
+  push_function(L, o->snapshot, STEP_FUNCTION);
   meet(L, o, 2, (struct place){.step = STEP_FUNCTION}, 0);
+  push_function(L, o->snapshot, STEP_INIT);
+  meet(L, o, 2, (struct place){.step = STEP_INIT}, 0);
+  push_function(L, o->snapshot, STEP_EXIT);
+  meet(L, o, 2, (struct place){.step = STEP_EXIT}, 0);
   lua_pushglobaltable(L);
   globals = lua_topointer(L, -1);
   lua_pushliteral(L, "_G");
@@ -350,9 +367,8 @@ static int follow(lua_State *L, struct snapshot *s, struct reader *r) {
   while (r->at < r->end) {
     if (!read_step(r, &p) || (lua_gettop(L) == base) != (p.step < STEP_FIELD))
       break;
-    if (p.step == STEP_FUNCTION) {
-      lua_pushvalue(s->view, FROZEN_FUNCTION);
-      lua_xmove(s->view, L, 1);
+    if (function_slot(p.step) != 0) {
+      push_function(L, s, p.step);
       continue;
     }
     if (p.step == STEP_ORIGIN) {
@@ -552,7 +568,8 @@ static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, 
 static int follow_frozen(struct copy *c, struct reader *r) {
   static const int slots[] = {[STEP_FUNCTION] = FROZEN_FUNCTION,       [STEP_GLOBAL] = FROZEN_GLOBALS,
                               [STEP_LOADED] = FROZEN_LOADED,           [STEP_PRELOAD] = FROZEN_PRELOAD,
-                              [STEP_STRING_META] = FROZEN_STRING_META, [STEP_ORIGIN] = FROZEN_ORIGINS};
+                              [STEP_STRING_META] = FROZEN_STRING_META, [STEP_ORIGIN] = FROZEN_ORIGINS,
+                              [STEP_INIT] = FROZEN_INIT,               [STEP_EXIT] = FROZEN_EXIT};
   lua_State *V = c->view;
   int base = lua_gettop(V);
   struct place p;

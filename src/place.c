@@ -121,6 +121,12 @@ static void add_root(struct place_text *t, const struct import *I, lua_State *L,
   case STEP_FUNCTION:
     snprintf(text, sizeof text, "the map's function");
     break;
+  case STEP_INIT:
+    snprintf(text, sizeof text, "the map's init");
+    break;
+  case STEP_EXIT:
+    snprintf(text, sizeof text, "the map's exit");
+    break;
   case STEP_STRING_META:
     snprintf(text, sizeof text, "the metatable of strings");
     break;

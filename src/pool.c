@@ -33,6 +33,7 @@ struct pool {
   struct crew crew;
   int ended;
   int refused;          /* the system refused a worker: go on with those there are */
+  uint64_t fatal;       /* the task with whose result the map ends, since init failed; 0: none */
   int deaths;           /* since a task was last completed */
   int64_t last_death;   /* of those: clock_now() */
   int64_t audit_at;     /* clock_now() of the next audit */
@@ -438,6 +439,8 @@ static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t a
   pool->figures.bytes_in += item->size;
   pool->deaths = 0;
   slot->suspect = 0; /* it has not killed its worker */
+  if (item->verdict == VERDICT_FATAL && pool->fatal == 0)
+    pool->fatal = index;
   if (item->verdict == VERDICT_DONE && (trouble = keep(pool, index, item)) != NULL)
     fail(pool, index, slot, VERDICT_TRANSFER, trouble);
   else if (!retry(pool, index, slot, (enum verdict)item->verdict))
@@ -528,6 +531,19 @@ static uint64_t culprit_in_hand(const struct pool *pool, int worker, uint64_t cu
   return in_hand(pool, worker, culprit) ? culprit : 0;
 }
 
+/* The worker died in the state's own beginning, which would be the same in its successor: no task is to blame. */
+static void fail_init(struct pool *pool, int worker, const char *text) {
+  uint64_t i;
+  for (i = pool->window.first; i < pool->window.next; i++) {
+    struct slot *slot = window_slot(&pool->window, i);
+    if (slot->state != SLOT_SENT || slot->worker != worker)
+      continue;
+    fail(pool, i, slot, VERDICT_FATAL, text);
+    pool->fatal = i;
+    return;
+  }
+}
+
 /* Those that die together count once: in a row are those that were started after the one before had died. */
 static void count_death(struct pool *pool, int worker) {
   if (pool->crew.men[worker].started < pool->last_death)
@@ -545,6 +561,8 @@ static void take_loss(struct pool *pool, const struct event *event) {
   describe_loss(loss, text, sizeof text);
   pool->figures.deaths += loss->signal != 0 || loss->exit_code != 0 || in_hand > 0;
   pool->refused = 0; /* there is room for one again */
+  if (loss->culprit == INDEX_INIT)
+    fail_init(pool, event->worker, text);
   if (culprit == 0)
     mark_suspects(pool, event->worker, loss->garbage, text);
   take_back(pool, event->worker, culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
@@ -588,7 +606,7 @@ static int works(struct pool *pool, int worker) {
   uint64_t index;
   int n;
   for (n = 0; (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
-    if (in_hand(pool, worker, index))
+    if (index == INDEX_INIT || in_hand(pool, worker, index))
       return 1;
   return 0;
 }
@@ -668,6 +686,10 @@ enum status pool_ready(struct pool *pool, struct delivery *d) {
   struct slot *slot;
   uint64_t index = pool->window.first;
   slot = pool->options.ordered ? window_slot(&pool->window, index) : any_done(pool, &index);
+  if ((slot == NULL || slot->state != SLOT_DONE) && pool->fatal != 0) { /* what is ready goes before */
+    index = pool->fatal;
+    slot = window_slot(&pool->window, index);
+  }
   if (slot == NULL || slot->state != SLOT_DONE)
     return STATUS_AGAIN;
   d->index = index;

@@ -16,9 +16,12 @@ enum verdict {
   VERDICT_TIMEOUT,   /* the same, made by the worker (interrupted) or without bytes by the pool (killed) */
   VERDICT_CRASH,     /* made by the pool: the process died; bytes: text */
   VERDICT_CANCELLED, /* made by the pool */
-  VERDICT_FATAL,     /* the same as ERROR, and the map must end (init failed) */
+  VERDICT_FATAL,     /* as ERROR, or as CRASH when the pool made it; the map must end: init failed */
   VERDICT_RECORDED   /* made by the map: an earlier run did the task; bytes: where to find its result */
 };
+
+/* No task's index: stands for the state's own beginning where it is told what runs. */
+#define INDEX_INIT (UINT64_C(1) << 48)
 
 struct job {
   uint64_t index;             /* of the task, from 1 */
@@ -32,6 +35,8 @@ struct port {
   enum status (*take)(struct port *self, struct job *job);
   /* Hands over the verdict on the job that take gave, with its bytes (the buffer stays the caller's). Called once a job. */
   void (*reply)(struct port *self, const struct job *job, enum verdict verdict, const struct buffer *bytes);
+  /* Only of states that have an init: it is done, and the job that take gave begins. */
+  void (*ready)(struct port *self);
 };
 
 #endif

@@ -89,10 +89,20 @@ void snapshot_take(lua_State *L, int function, struct snapshot **snapshot) {
   s->spare = new_view(L, 2);
   lua_pushvalue(L, function);
   lua_newtable(L);
-  lua_xmove(L, s->view, 2); /* FROZEN_FUNCTION, FROZEN_ORIGINS */
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_xmove(L, s->view, 4); /* FROZEN_FUNCTION to FROZEN_EXIT */
   origin_open(L, s);
   s->outer = import_of_script(L);
   *snapshot = s;
+}
+
+void snapshot_add_ends(lua_State *L, int init, int exit, struct snapshot *s) {
+  lua_pushvalue(L, exit);
+  lua_pushvalue(L, init < 0 ? init - 1 : init);
+  lua_xmove(L, s->view, 2);
+  lua_replace(s->view, FROZEN_INIT);
+  lua_replace(s->view, FROZEN_EXIT);
 }
 
 void snapshot_forked(struct snapshot *s) {

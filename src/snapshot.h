@@ -19,6 +19,10 @@ struct snapshot;
    Before the fork it costs nothing per global or module. */
 void snapshot_take(lua_State *L, int function, struct snapshot **snapshot);
 
+/* [-0, +0, -] Parent, before the fork: the values at `init` and `exit`, functions or nil, go with the snapshot: what runs at
+   the beginning and at the end of a thread. */
+void snapshot_add_ends(lua_State *L, int init, int exit, struct snapshot *snapshot);
+
 /* Parent, right after the first fork: objects that the script makes from now on are unknown to the workers.
    */
 void snapshot_forked(struct snapshot *snapshot);

@@ -16,7 +16,9 @@
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
 
 /* What a task's error is blamed on. */
-enum phase { PHASE_NONE, PHASE_ARGUMENTS, PHASE_CALL, PHASE_RESULTS };
+enum phase { PHASE_NONE, PHASE_INIT, PHASE_ARGUMENTS, PHASE_CALL, PHASE_RESULTS };
+
+enum init { INIT_DUE, INIT_FAILED, INIT_DONE };
 
 struct state {
   lua_State *L;
@@ -28,6 +30,7 @@ struct state {
   struct port *port;
   struct job job; /* valid unless PHASE_NONE */
   enum phase phase;
+  enum init init;
   enum status end; /* why take gave no job */
   struct buffer reply;
 };
@@ -117,6 +120,7 @@ enum status state_open(struct state **box, struct snapshot *snapshot, const stru
   if (s == NULL)
     return STATUS_NOMEM;
   s->options = *options;
+  s->init = options->has_init ? INIT_DUE : INIT_DONE;
   s->arena = s->arena_next = options->arena;
   s->arena_end = s->arena == NULL ? NULL : s->arena + options->arena_size;
   s->import.snapshot = snapshot;
@@ -164,7 +168,7 @@ static void interrupted(lua_State *L, lua_Debug *ar) {
 
 void state_interrupt(struct state *s) {
   struct interrupt *interrupt = &s->import.interrupt;
-  if (s->phase != PHASE_CALL)
+  if (s->phase != PHASE_CALL && s->phase != PHASE_INIT)
     return;
   interrupt->pending = 1;
   lua_sethook(interrupt->running, interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
@@ -198,16 +202,29 @@ void state_ask(struct state *s, void (*tell)(void *teller, const char *text), vo
 }
 
 /* [-0, +0, v] Nothing of the last task is left. */
-static void start_task(lua_State *L, struct state *s) {
-  s->phase = PHASE_ARGUMENTS;
+static void start(lua_State *L, struct state *s, enum phase phase, uint64_t number) {
+  s->phase = phase;
   s->import.interrupt.pending = 0;
   s->import.interrupt.running = L;
   if (lua_gethookmask(L) != 0)
     lua_sethook(L, NULL, 0, 0);
   if (s->options.per_task_seed) {
-    s->import.seed[1] = s->job.index;
+    s->import.seed[1] = number;
     modules_seed(L);
   }
+}
+
+/* [-0, +0, e] The map's init. It has a job in hand, which gets the blame when it fails: once. */
+static void run_init(lua_State *L, struct state *s) {
+  start(L, s, PHASE_INIT, 0);
+  if (s->init == INIT_FAILED)
+    luaL_error(L, "init has failed in this thread before");
+  s->init = INIT_FAILED; /* until it has succeeded */
+  import_slot(L, FROZEN_INIT, STEP_INIT);
+  lua_call(L, 0, 1);
+  modules_set_state(L);
+  s->init = INIT_DONE;
+  s->port->ready(s->port);
 }
 
 /* [-0, +0, -] The values from index `first` to the top are the results. */
@@ -242,7 +259,9 @@ static int serve(lua_State *L) {
   int count;
   lua_settop(L, 0);
   while ((s->end = s->port->take(s->port, &s->job)) == STATUS_OK) {
-    start_task(L, s);
+    if (s->init != INIT_DONE)
+      run_init(L, s);
+    start(L, s, PHASE_ARGUMENTS, s->job.index);
     if (lua_gettop(L) == 0)
       import_slot(L, FROZEN_FUNCTION, STEP_FUNCTION);
     lua_pushvalue(L, 1);
@@ -313,6 +332,8 @@ static void replace(lua_State *L, lua_CFunction function) {
 }
 
 static enum verdict verdict_of(const struct state *s, int code) {
+  if (s->phase == PHASE_INIT)
+    return VERDICT_FATAL;
   if (code == LUA_ERRMEM)
     return VERDICT_MEMORY;
   if (s->phase != PHASE_CALL)
@@ -325,7 +346,7 @@ static void reply_error(struct state *s, int code) {
   lua_State *L = s->L;
   enum verdict verdict = verdict_of(s, code);
   s->phase = PHASE_NONE;
-  if (verdict == VERDICT_MEMORY && s->memory_limit != 0) {
+  if (code == LUA_ERRMEM && s->memory_limit != 0) {
     lua_pop(L, 1);
     lua_pushinteger(L, (lua_Integer)s->memory_limit);
     s->memory_limit += MEMORY_SLACK;
@@ -382,7 +403,7 @@ static size_t line(const lua_Debug *ar, char *text, size_t size) {
 }
 
 void state_trace(struct state *s, char *text, size_t size) {
-  lua_State *L = s->phase == PHASE_CALL ? s->import.interrupt.running : s->L;
+  lua_State *L = s->phase == PHASE_CALL || s->phase == PHASE_INIT ? s->import.interrupt.running : s->L;
   lua_Debug ar;
   size_t length;
   int level;

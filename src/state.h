@@ -22,6 +22,7 @@ struct state_options {
       arena; /* lent for the state's life: its first small blocks come from here, close together; may be NULL */
   size_t arena_size;
   size_t memory_limit; /* bytes for this state; 0: none */
+  int has_init;        /* the map has a function to run in each state before its first task */
 };
 
 /* Worker main thread, once, before any other: snapshot_freeze for those who know no lua.h. OK NOMEM */
@@ -39,8 +40,8 @@ void state_close(struct state **box);
 enum status state_serve(struct state *state, struct port *port);
 
 /* Any thread or a signal handler on the state's own thread: makes the running
-   task raise an error whose message is `timed out` at the next VM instruction,
-   coroutines inside it included; VERDICT_TIMEOUT follows. */
+   task (or init) raise an error whose message is `timed out` at the next VM instruction,
+   coroutines inside it included; VERDICT_TIMEOUT (FATAL) follows. */
 void state_interrupt(struct state *state);
 
 /* A signal handler on the state's own thread: at the next VM instruction, tell(teller, "file:line") is called, unless another

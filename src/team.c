@@ -137,6 +137,7 @@ static enum status open_state(struct member *m, void *arena) {
   options.arena_size = ARENA_SIZE;
   if (!options.per_task_seed)
     options.seed = mixed(options.seed + (uint64_t)m->number);
+  m->preparing = options.has_init;
   return state_open(&m->state, m->team->options.snapshot, &options);
 }
 

@@ -2,7 +2,7 @@
 
 local M = {}
 
----@alias fast_map.Kind "error"|"timeout"|"crash"|"memory"|"transfer"|"cancelled"
+---@alias fast_map.Kind "error"|"timeout"|"crash"|"memory"|"transfer"|"init"|"cancelled"
 
 ---@class fast_map.Error
 ---@field index? integer the task; absent when the whole map failed
@@ -20,6 +20,7 @@ local phrases = {
   crash = "crashed",
   memory = "ran out of memory",
   transfer = "could not be transferred",
+  init = "failed",
   cancelled = "was cancelled",
 }
 
@@ -40,9 +41,9 @@ local function text_of(message)
 end
 
 local function first_line(e)
-  local subject = e.index and ("task %s "):format(e.index) or "the map "
+  local subject = e.kind == "init" and "init " or e.index and ("task %s "):format(e.index) or "the map "
   local phrase = phrases[e.kind] or ("failed (%s)"):format(tostring(e.kind))
-  if e.message == nil and e.kind ~= "error" then return subject .. phrase end
+  if e.message == nil and e.kind ~= "error" and e.kind ~= "init" then return subject .. phrase end
   local message, known = text_of(e.message), redundant[e.kind]
   if known and message == known then return subject .. phrase end
   local place = known and message:match("^([^\n]*:%d+): " .. known .. "$")

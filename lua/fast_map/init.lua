@@ -16,6 +16,7 @@ local source = require "fast_map.source"
 ---@field now fun(): number seconds since some fixed point; never goes back
 ---@field cpus fun(): integer the CPUs that this process may use
 ---@field encode fun(...: any): string nil, booleans, numbers, strings and tables of these to bytes; raises for others
+---@field state any in a task: what the option `init` returned in its thread
 ---@field decode fun(bytes: string): ... what encode was given; raises for anything else
 ---@overload fun(f: (fun(...): ...), tasks: fast_map.Tasks, opts?: fast_map.Options): (fun(): integer, ...), nil, nil, any
 local M = {
@@ -32,7 +33,7 @@ local M = {
 local DEPTH_LIMIT = 4 -- maps inside tasks of maps inside tasks …: no fork bomb
 
 -- verdicts of src/port.h
-local kinds = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "error" }
+local kinds = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "init" }
 
 local function is_callable(f)
   local meta = getmetatable(f)
@@ -70,6 +71,10 @@ local function new_fail(on_error, raise)
       index = index, kind = kinds[verdict], message = message, traceback = traceback,
       attempt = attempt, pid = pid ~= 0 and pid or nil,
     }
+    if err.kind == "init" then -- not the task's own: no other would fare better
+      err.index, err.attempt = nil, nil
+      return raise(err)
+    end
     if on_error == "return" then return index, nil, err end
     if on_error == "raise" then return raise(err) end
     on_error(index, err)
@@ -100,6 +105,7 @@ local function open(name, f, tasks, user_options, raise, level)
     max_tasks_per_worker = o.max_tasks_per_worker,
     journal = o.journal and require("fast_map.journal").open(name, o, f, level),
     nice = o.nice,
+    init = o.init,
   }
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))
   if o.progress then require("fast_map.progress").watch(map, settings.count, o.progress) end

@@ -633,6 +633,38 @@ static void test_lost_tasks(void) {
   close_map(m);
 }
 
+/* -- init ------------------------------------------------------------------------------------ */
+
+static void test_failed_init(void) {
+  struct map *m = open_map(usual(1), 20);
+  struct delivery d;
+  m->fake->capacity = 4;
+  turn(m);
+  turn(m);
+  fake_answer(m->fake, 0, 2, VERDICT_FATAL);
+  fake_answer(m->fake, 0, 0, VERDICT_DONE);
+  while (pool_wait(m->pool, 0) == STATUS_OK)
+    continue;
+  check(pool_ready(m->pool, &d) == STATUS_OK && d.index == 1 && d.verdict == VERDICT_DONE,
+        "what is ready comes before the failure of init");
+  pool_delivered(m->pool, &d);
+  check(pool_ready(m->pool, &d) == STATUS_OK && d.index == 3 && d.verdict == VERDICT_FATAL && !d.own,
+        "then it comes, though tasks before it have no result");
+  close_map(m);
+}
+
+static void test_dead_init(void) {
+  struct map *m = open_map(usual(1), 20);
+  struct delivery d;
+  m->fake->capacity = 4;
+  turn(m);
+  fake_lose(m->fake, 0, (struct loss){.signal = 11, .culprit = INDEX_INIT});
+  pool_wait(m->pool, 0);
+  check(pool_ready(m->pool, &d) == STATUS_OK && d.verdict == VERDICT_FATAL && d.own,
+        "an init that kills its worker fails like one that raises");
+  close_map(m);
+}
+
 static void test_crash_text(void) {
   struct pool_options options = usual(1);
   struct map *m = open_map(options, 1);
@@ -914,6 +946,8 @@ int main(void) {
   test_deaths_in_a_row();
   test_lost_tasks();
   test_crash_text();
+  test_failed_init();
+  test_dead_init();
   test_retries();
   test_delay();
   test_quota();

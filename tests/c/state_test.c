@@ -543,6 +543,53 @@ static void test_interruption(void) {
             "script:2: timed out");
 }
 
+/* Init and the first task on this thread; how often the state said that it is ready. */
+static int ready_count;
+
+static void note_ready(struct port *port) {
+  (void)port;
+  ready_count++;
+}
+
+static void begins(const char *title, const char *chunk, enum verdict expected, const char *part, int ready) {
+  static const struct state_options options = {.seed = 1, .has_init = 1};
+  lua_State *L = luaL_newstate();
+  struct errand e = {.port = {take_one, keep_reply, note_ready}};
+  struct snapshot *snapshot;
+  struct state *state;
+  const char *text = "";
+  int count;
+  luaL_openlibs(L);
+  if (luaL_loadbuffer(L, chunk, strlen(chunk), "=script") != LUA_OK || lua_pcall(L, 0, 2, 0) != LUA_OK)
+    check_bail("%s", lua_tostring(L, -1));
+  lua_pushnil(L);
+  snapshot_take(L, 1, &snapshot);
+  snapshot_add_ends(L, 2, 3, snapshot);
+  e.arguments = encoded(L, 1, 0, NULL);
+  state_freeze(snapshot);
+  ready_count = 0;
+  if (state_open(&state, snapshot, &options) == STATUS_OK)
+    state_serve(state, &e.port);
+  state_close(&state);
+  if (codec_decode(L, e.results.bytes, e.results.size, NULL, &count) == STATUS_OK && count > 0)
+    text = luaL_tolstring(L, -count, NULL);
+  if (e.verdict != expected || strstr(text, part) == NULL || ready_count != ready)
+    printf("# verdict %d, %s, ready %d times\n", e.verdict, text, ready_count);
+  check(e.verdict == expected && strstr(text, part) != NULL && ready_count == ready, title);
+  buffer_release(&e.arguments);
+  buffer_release(&e.results);
+  lua_close(L);
+}
+
+static void test_init(void) {
+  begins("init runs before the first task and shares its upvalues",
+         "local n = 0 return function() return n end, function() n = n + 5 end", VERDICT_DONE, "5", 1);
+  begins("a failing init is fatal", "return function() end, function() error('no') end", VERDICT_FATAL,
+         "script:1: no", 0);
+  begins("an init that cannot be called is fatal", "return function() end, {}", VERDICT_FATAL,
+         "attempt to call a table value", 0);
+}
+
 static void test_memory(void) {
   struct state_options options = {.seed = 1, .memory_limit = 1 << 20};
   static const char hungry[] =
@@ -581,6 +628,7 @@ int main(void) {
   test_many();
   test_references();
   test_interruption();
+  test_init();
   test_memory();
   return check_end();
 }
