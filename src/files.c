@@ -148,7 +148,7 @@ static int write_all(lua_State *L, FILE *f, int file, int first) {
   if (lua_gettop(L) != first || lua_type(L, first) != LUA_TSTRING)
     join(L, first);
   bytes = lua_tolstring(L, -1, &size);
-  if (fwrite(bytes, 1, size, f) != size)
+  if (!output_write(&import_of(L)->output, f, bytes, size))
     return luaL_fileresult(L, 0, NULL);
   lua_pushvalue(L, file);
   return 1;

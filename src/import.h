@@ -14,6 +14,7 @@
 #include "buffer.h"
 #include "codec.h"
 #include "frozen.h"
+#include "output.h"
 
 /* How an object is reached: from one of the roots, or from another object. */
 enum step {
@@ -109,6 +110,7 @@ struct import {
   const void *mirrors[3]; /* see globals.c: the tables that are filled by name */
   uint64_t seed[2];       /* for math.random, when the library is opened */
   size_t *memory_limit;   /* the allocator's */
+  struct output output;   /* of what is printed here */
   struct codec_link link; /* see origin.c */
 };
 

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "figures.h"
+#include "import.h"
 #include "notice.h"
 #include "pool.h"
 #include "recorder.h"
@@ -135,6 +136,25 @@ static uint64_t random_seed(void) {
   return seed;
 }
 
+/* [-0, +0, v] When it is not said: in a task, whose output is looked after, the map's is too. */
+static enum output_mode read_output(lua_State *L) {
+  static const char *const words[] = {"line", "group", "tag", NULL}; /* enum output_mode */
+  const struct import *task = import_of_script(L);
+  enum output_mode mode = task != NULL && task->output.mode != OUTPUT_LINE ? OUTPUT_GROUP : OUTPUT_LINE;
+  if (lua_getfield(L, 1, "output") != LUA_TNIL)
+    mode = (enum output_mode)luaL_checkoption(L, lua_gettop(L), NULL, words);
+  lua_pop(L, 1);
+  return mode;
+}
+
+/* pool_options.keep: the journal keeps the result without what the task has printed. */
+static const char *keep_result(void *recorder, uint64_t index, const void *bytes, size_t size) {
+  const unsigned char *message = bytes;
+  if (output_skip(&message, &size) != STATUS_OK)
+    return "the result cannot be kept in the journal: it is malformed";
+  return recorder_keep(recorder, index, message, size);
+}
+
 /* [-0, +0, v] Reads the options table at 1 into map and pool. */
 static void read_options(lua_State *L, struct map *map, struct pool_options *pool) {
   lua_Integer count = field_integer(L, 1, "count", -1);
@@ -157,6 +177,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   map->context.threads_most = threads < THREADS_MOST ? (int)threads : THREADS_MOST;
   map->context.for_each = threads >= tasks;
   map->context.worker_count = pool->worker_limit;
+  map->context.state.output = read_output(L);
   map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
   map->context.solo = count >= 0 && count <= procs;
   map->context.chunksize = (int)pool->chunksize;
@@ -179,7 +200,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
 static void read_journal(lua_State *L, struct map *map, struct pool_options *pool) {
   if (lua_getfield(L, 1, "journal") != LUA_TNIL) {
     pool->keeper = map->recorder = recorder_check(L, -1);
-    pool->keep = recorder_keep;
+    pool->keep = map->context.state.output == OUTPUT_GROUP ? keep_result : recorder_keep;
   }
   lua_setiuservalue(L, 6, SLOT_JOURNAL);
 }
@@ -598,12 +619,23 @@ static void recall(lua_State *L, struct map *map, struct delivery *d) {
   d->verdict = VERDICT_DONE;
 }
 
+/* [-0, +0, -] What the task has printed comes out before its result is handed over. Nonsense leaves no result. */
+static void show_output(lua_State *L, const struct map *map, struct delivery *d) {
+  struct import *task = import_of_script(L);
+  if (map->context.state.output != OUTPUT_GROUP || d->own || d->size == 0)
+    return;
+  if (output_show(task == NULL ? NULL : &task->output, &d->bytes, &d->size) != STATUS_OK)
+    d->size = 0;
+}
+
 /* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
 static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   int count, top = lua_gettop(L);
   enum status status;
   if (d->verdict == VERDICT_RECORDED)
     recall(L, map, d);
+  else
+    show_output(L, map, d);
   if (d->verdict == VERDICT_DONE) {
     lua_pushinteger(L, (lua_Integer)d->index);
     status = codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count);

@@ -566,10 +566,14 @@ static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, 
 
 /* [-0, +1, m] Goes to the place in the frozen script, on the view. 0: it is not there. */
 static int follow_frozen(struct copy *c, struct reader *r) {
-  static const int slots[] = {[STEP_FUNCTION] = FROZEN_FUNCTION,       [STEP_GLOBAL] = FROZEN_GLOBALS,
-                              [STEP_LOADED] = FROZEN_LOADED,           [STEP_PRELOAD] = FROZEN_PRELOAD,
-                              [STEP_STRING_META] = FROZEN_STRING_META, [STEP_ORIGIN] = FROZEN_ORIGINS,
-                              [STEP_INIT] = FROZEN_INIT,               [STEP_EXIT] = FROZEN_EXIT};
+  static const int slots[] = {[STEP_FUNCTION] = FROZEN_FUNCTION,
+                              [STEP_GLOBAL] = FROZEN_GLOBALS,
+                              [STEP_LOADED] = FROZEN_LOADED,
+                              [STEP_PRELOAD] = FROZEN_PRELOAD,
+                              [STEP_STRING_META] = FROZEN_STRING_META,
+                              [STEP_ORIGIN] = FROZEN_ORIGINS,
+                              [STEP_INIT] = FROZEN_INIT,
+                              [STEP_EXIT] = FROZEN_EXIT};
   lua_State *V = c->view;
   int base = lua_gettop(V);
   struct place p;

@@ -30,7 +30,7 @@ static int print(lua_State *L) {
   luaL_addchar(&b, '\n');
   luaL_pushresult(&b);
   line = lua_tolstring(L, -1, &size);
-  fwrite(line, 1, size, stdout);
+  output_write(&import_of(L)->output, stdout, line, size);
   return 0;
 }
 

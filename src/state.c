@@ -126,6 +126,7 @@ enum status state_open(struct state **box, struct snapshot *snapshot, const stru
   s->import.snapshot = snapshot;
   s->import.seed[0] = options->seed;
   s->import.memory_limit = &s->memory_limit;
+  s->import.output.mode = options->output;
   s->L = lua_newstate(allocate, s);
   if (s->L == NULL)
     return STATUS_NOMEM;
@@ -201,9 +202,10 @@ void state_ask(struct state *s, void (*tell)(void *teller, const char *text), vo
   lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-/* [-0, +0, v] Nothing of the last task is left. */
+/* [-0, +0, v] Nothing of the last task is left. number: the task's, 0: none. */
 static void start(lua_State *L, struct state *s, enum phase phase, uint64_t number) {
   s->phase = phase;
+  output_label(&s->import.output, number, number == 0 ? "init" : NULL);
   s->import.interrupt.pending = 0;
   s->import.interrupt.running = L;
   if (lua_gethookmask(L) != 0)
@@ -227,17 +229,29 @@ static void run_init(lua_State *L, struct state *s) {
   s->port->ready(s->port);
 }
 
+/* [-0, +0, -] An empty reply, but for what the task has printed. */
+static enum status begin_reply(struct state *s) {
+  buffer_reset(&s->reply, REPLY_KEPT);
+  output_finish(&s->import.output);
+  return output_attach(&s->import.output, &s->reply);
+}
+
+static void hand_over(struct state *s, enum verdict verdict) {
+  s->phase = PHASE_NONE;
+  s->port->reply(s->port, &s->job, verdict, &s->reply);
+  output_reset(&s->import.output);
+}
+
 /* [-0, +0, -] The values from index `first` to the top are the results. */
 static enum status reply_results(lua_State *L, struct state *s, int first, struct codec_fault *fault) {
   enum status status;
   s->phase = PHASE_RESULTS;
-  buffer_reset(&s->reply, REPLY_KEPT);
-  status = codec_encode(L, first, lua_gettop(L) - first + 1, &s->reply, s->link, fault);
-  if (status != STATUS_OK)
-    return status;
-  s->phase = PHASE_NONE;
-  s->port->reply(s->port, &s->job, VERDICT_DONE, &s->reply);
-  return STATUS_OK;
+  status = begin_reply(s);
+  if (status == STATUS_OK)
+    status = codec_encode(L, first, lua_gettop(L) - first + 1, &s->reply, s->link, fault);
+  if (status == STATUS_OK)
+    hand_over(s, VERDICT_DONE);
+  return status;
 }
 
 /* [-0, +0, e] */
@@ -341,6 +355,12 @@ static enum verdict verdict_of(const struct state *s, int code) {
   return s->import.interrupt.pending ? VERDICT_TIMEOUT : VERDICT_ERROR;
 }
 
+/* [-0, +0, -] The last two values are the error and its traceback. */
+static enum status encode_error(struct state *s, struct codec_link *link) {
+  enum status status = begin_reply(s);
+  return status == STATUS_OK ? codec_encode(s->L, lua_gettop(s->L) - 1, 2, &s->reply, link, NULL) : status;
+}
+
 /* [-1, +0, -] The top is the error that ended the task. */
 static void reply_error(struct state *s, int code) {
   lua_State *L = s->L;
@@ -353,16 +373,15 @@ static void reply_error(struct state *s, int code) {
     replace(L, show_limit);
   }
   lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
-  buffer_reset(&s->reply, REPLY_KEPT);
-  if (codec_encode(L, lua_gettop(L) - 1, 2, &s->reply, s->link, NULL) != STATUS_OK) {
+  if (encode_error(s, s->link) != STATUS_OK) {
     lua_pushvalue(L, -2);
     replace(L, show);
     lua_replace(L, -3);
-    if (codec_encode(L, lua_gettop(L) - 1, 2, &s->reply, NULL, NULL) != STATUS_OK)
+    if (encode_error(s, NULL) != STATUS_OK)
       buffer_reset(&s->reply, 0); /* no memory even for that: a verdict without words */
   }
   lua_pop(L, 2);
-  s->port->reply(s->port, &s->job, verdict, &s->reply);
+  hand_over(s, verdict);
 }
 
 enum status state_serve(struct state *s, struct port *port) {

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "output.h"
 #include "port.h"
 
 struct snapshot;
@@ -22,7 +23,8 @@ struct state_options {
       arena; /* lent for the state's life: its first small blocks come from here, close together; may be NULL */
   size_t arena_size;
   size_t memory_limit; /* bytes for this state; 0: none */
-  int has_init;        /* the map has a function to run in each state before its first task */
+  enum output_mode output;
+  int has_init; /* the map has a function to run in each state before its first task */
 };
 
 /* Worker main thread, once, before any other: snapshot_freeze for those who know no lua.h. OK NOMEM */

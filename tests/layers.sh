@@ -9,7 +9,7 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 levels='
 0 status clock cpus terminal embed embedded editor
 1 buffer | blocking | ring | doorbell | addresses | digest | written | wire | pace | tally
-2 port message window link run stamp bite queue | crew | bag | journal | lines | codec encode decode path references
+2 port message window link run stamp bite queue | crew | output | bag | journal | lines | codec encode decode path references
 3 transport record | snapshot frozen library place placeholder stand_in files modules fresh pattern globals copying import origin state
 4 transport_fork | fatal | running
 5 pool | team member exchange lookout worker | notice

@@ -27,7 +27,7 @@ describe("options", function()
       on_done = f, callbacks = "polled", total = 0, timeout = 0.5, kill_after = 0, retries = 3, retry_delay = 0.1,
       rerun = false, memory_limit = 1 << 30, max_tasks_per_worker = 7, seed = -1,
       journal = "a file", resume = "force", progress = true,
-      nice = 19, init = f,
+      nice = 19, init = f, output = "tag",
     }
     local result = read(user)
     assert.same(user, result)
@@ -100,8 +100,10 @@ describe("options", function()
       complaint { threads_limit = "four" })
     assert.equal([[option 'threads_limit' must be a positive integer or a percentage such as "50%", got "4"]],
       complaint { threads_limit = "4" })
-    assert.equal("option 'threads_limit' must be a positive integer or a percentage such as \"50%\", got 0", complaint { threads_limit = 0 })
-    assert.equal("option 'threads_limit' must be a positive integer or a percentage such as \"50%\", got 1.5", complaint { threads_limit = 1.5 })
+    assert.equal([[option 'threads_limit' must be a positive integer or a percentage such as "50%", got 0]],
+      complaint { threads_limit = 0 })
+    assert.equal([[option 'threads_limit' must be a positive integer or a percentage such as "50%", got 1.5]],
+      complaint { threads_limit = 1.5 })
     assert.equal("option 'buffersize' must be a positive integer, got nan", complaint { buffersize = 0 / 0 })
     assert.equal("option 'buffersize' must be a positive integer, got -inf", complaint { buffersize = -math.huge })
     assert.equal("option 'total' must be a non-negative integer, got -1", complaint { total = -1 })

@@ -28,6 +28,7 @@ local M = {}
 ---@field max_tasks_per_worker? integer tasks after which a process is replaced (default: no limit)
 ---@field journal? string a file that keeps each result, for a later run of the script
 ---@field resume? boolean|"force" use what the journal holds; "force": also of another function (default: true)
+---@field output? "line"|"group"|"tag" what tasks print: at once, before the result, or marked (default: "line")
 ---@field nice? integer how far the workers stand back for other programs, 0 to 19, as nice(1) counts (default: 0)
 ---@field seed? integer makes task k draw the same random numbers in every run
 
@@ -114,7 +115,7 @@ local percentage = {
 
 -- name, what it accepts (a string stands for itself), default, help, and names that others use for it
 M.table = {
-  { "threads_limit", { positive, percentage }, nil, 'threads of the whole map, or "400%" of the CPUs (default: one per task)',
+  { "threads_limit", { positive, percentage }, nil, 'threads of the whole map, or "400%" of the CPUs (default: one a task)',
     "threads max_threads thread_count num_threads n_threads concurrency" },
   { "procs_limit", { positive, percentage }, nil, 'processes, or a share of the CPUs: "50%" (default: the CPUs)',
     "processes procs workers max_workers num_workers jobs n_jobs cpus cores" },
@@ -142,6 +143,8 @@ M.table = {
     "maxtasksperchild max_tasks_per_child" },
   { "journal", { path }, nil, "a file that keeps each result, for a later run of the script", "checkpoint joblog" },
   { "resume", { flag, "force" }, true, 'use what the journal holds; "force": also of another function' },
+  { "output", { "line", "group", "tag" }, nil,
+    'what tasks print: at once, before the result, or with the task\'s number (default: "line")', "print stdout" },
   { "nice", { niceness }, 0, "how far the workers stand back for other programs, as nice(1) counts", "niceness priority" },
   { "seed", { whole }, nil, "makes task k draw the same random numbers in every run" },
 }
