@@ -219,21 +219,26 @@ static void leave(struct team *team, int replied) {
   _exit(0);
 }
 
-/* Under the lock: waits until the member has a task. Returns true when the parent is to be rung. */
-static int await_task(struct member *m, int replied) {
+/* Under the lock: waits until the member has a task. *replied: the parent is to be rung. OK; CLOSED: none will come, and
+   each thread has an end of its own. */
+static enum status await_task(struct member *m, int *replied) {
   struct team *team = m->team;
   while (load(m) == STATUS_AGAIN) {
-    if (team->queue.ending && team->busy == 0)
-      leave(team, replied);
-    if (replied) /* nobody else would tell the parent */
+    if (team->queue.ending && team->busy == 0) {
+      if (!team->options.state.has_exit)
+        leave(team, *replied);
+      pthread_cond_broadcast(&team->tasks); /* for all of them */
+      return STATUS_CLOSED;
+    }
+    if (*replied) /* nobody else would tell the parent */
       team_ring_parent(team);
     else
       idle_wait(team);
-    replied = 0;
+    *replied = 0;
   }
   if (team->idle > 0 && queue_there(&team->queue))
     pthread_cond_signal(&team->tasks); /* hand the wake-up on */
-  return replied;
+  return STATUS_OK;
 }
 
 /* Under the lock: what the threads did, for people. */
@@ -264,28 +269,30 @@ static void clock_off(struct member *m, int64_t now) {
   pthread_mutex_unlock(&m->team->lock);
 }
 
-/* Hands over what is done, and gets the next task from the bite or a new one. Returns when it begins. */
-static int64_t exchange(struct member *m, int64_t now) {
+/* Hands over what is done, and gets the next task from the bite or a new one; *now is then when it begins. OK CLOSED */
+static enum status exchange(struct member *m, int64_t *now) {
   struct team *team = m->team;
-  int grow, replied;
+  enum status status = STATUS_OK;
+  int grow = 0, replied;
   rise(m);
   pthread_mutex_lock(&team->lock);
   unblock(m);
   publish_figures(m);
   replied = hand_over(m);
-  while (!bite_next(&m->bite, &m->job)) {
-    get_up(m, now);
-    replied = await_task(m, replied);
-    now = m->loaded_at;
+  while (status == STATUS_OK && !bite_next(&m->bite, &m->job)) {
+    get_up(m, *now);
+    status = await_task(m, &replied);
+    *now = m->loaded_at;
   }
-  grow = spend_budget(team);
+  if (status == STATUS_OK)
+    grow = spend_budget(team);
   pthread_mutex_unlock(&team->lock);
   if (replied)
     team_ring_parent(team);
   if (grow)
     team_grow(team);
-  m->hand_over_at = now + HAND_OVER_NS;
-  return now;
+  m->hand_over_at = *now + HAND_OVER_NS;
+  return status;
 }
 
 /* team thread */
@@ -295,8 +302,9 @@ static enum status take(struct port *port, struct job *job) {
   if (team_stray)
     _exit(0); /* a task has forked, and this is its child, back from the task: it is no worker */
   clock_off(m, now);
-  if (m->reply != NULL || now >= m->hand_over_at || !bite_next(&m->bite, &m->job))
-    now = exchange(m, now);
+  if ((m->reply != NULL || now >= m->hand_over_at || !bite_next(&m->bite, &m->job)) &&
+      exchange(m, &now) != STATUS_OK)
+    return STATUS_CLOSED;
   sit_down(m, now);
   *job = m->job;
   return STATUS_OK;

@@ -32,6 +32,7 @@
 #define STREAK       64     /* results handed out between two looks at the workers */
 #define LOOK         15     /* a mask: every 16th result the clock is looked at, when somebody watches */
 #define BUFFER_KEEP  ((size_t)1 << 20)
+#define EXIT_PATIENCE_MS 10000 /* for the map's exit, once all results are delivered */
 #define TICK         (CLOCK_SECOND / 10) /* between two looks of whoever watches the map */
 
 /* user values of the userdata */
@@ -230,7 +231,7 @@ static void read_source(lua_State *L, struct map *map) {
 /* [-0, +0, v] The functions that run once in each thread. */
 static void read_ends(lua_State *L, struct map *map) {
   map->context.state.has_init = lua_getfield(L, 1, "init") != LUA_TNIL;
-  lua_getfield(L, 1, "exit");
+  map->context.state.has_exit = lua_getfield(L, 1, "exit") != LUA_TNIL;
   snapshot_add_ends(L, -2, -1, map->snapshot);
   lua_pop(L, 2);
 }
@@ -248,6 +249,7 @@ static enum status open_pool(struct map *map, const struct pool_options *options
   map->tally.keep_lives = map->context.stamped;
   worker_prepare();
   fork.thread_limit = map->context.threads_most;
+  fork.patience_ms = map->context.state.has_exit ? EXIT_PATIENCE_MS : 0;
   status = transport_fork_open(&transport, &fork);
   return status == STATUS_OK ? pool_open(&map->pool, options, transport) : status;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec.h"
 #include "import.h"
@@ -16,7 +17,7 @@
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
 
 /* What a task's error is blamed on. */
-enum phase { PHASE_NONE, PHASE_INIT, PHASE_ARGUMENTS, PHASE_CALL, PHASE_RESULTS };
+enum phase { PHASE_NONE, PHASE_INIT, PHASE_ARGUMENTS, PHASE_CALL, PHASE_RESULTS, PHASE_EXIT };
 
 enum init { INIT_DUE, INIT_FAILED, INIT_DONE };
 
@@ -31,11 +32,13 @@ struct state {
   struct job job; /* valid unless PHASE_NONE */
   enum phase phase;
   enum init init;
+  int used;        /* a task has run */
   enum status end; /* why take gave no job */
   struct buffer reply;
 };
 
 static const char traceback_key = 0; /* registry: of the last error */
+static const char init_key = 0;      /* registry: what init returned */
 
 /* -- memory: first the lent arena, never reused but at its end, then malloc. What a state is opened with lives as long as
    it, so that little is lost; and a forked child does not have to copy the parent's heap page by page for it. */
@@ -205,7 +208,7 @@ void state_ask(struct state *s, void (*tell)(void *teller, const char *text), vo
 /* [-0, +0, v] Nothing of the last task is left. number: the task's, 0: none. */
 static void start(lua_State *L, struct state *s, enum phase phase, uint64_t number) {
   s->phase = phase;
-  output_label(&s->import.output, number, number == 0 ? "init" : NULL);
+  output_label(&s->import.output, number, phase == PHASE_INIT ? "init" : phase == PHASE_EXIT ? "exit" : NULL);
   s->import.interrupt.pending = 0;
   s->import.interrupt.running = L;
   if (lua_gethookmask(L) != 0)
@@ -224,6 +227,8 @@ static void run_init(lua_State *L, struct state *s) {
   s->init = INIT_FAILED; /* until it has succeeded */
   import_slot(L, FROZEN_INIT, STEP_INIT);
   lua_call(L, 0, 1);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &init_key);
   modules_set_state(L);
   s->init = INIT_DONE;
   s->port->ready(s->port);
@@ -275,6 +280,7 @@ static int serve(lua_State *L) {
   while ((s->end = s->port->take(s->port, &s->job)) == STATUS_OK) {
     if (s->init != INIT_DONE)
       run_init(L, s);
+    s->used = 1;
     start(L, s, PHASE_ARGUMENTS, s->job.index);
     if (lua_gettop(L) == 0)
       import_slot(L, FROZEN_FUNCTION, STEP_FUNCTION);
@@ -405,6 +411,47 @@ enum status state_serve(struct state *s, struct port *port) {
     if (code == LUA_ERRMEM)
       return STATUS_NOMEM;
   }
+}
+
+/* (state) */
+static int run_exit(lua_State *L) {
+  struct state *s = lua_touserdata(L, 1);
+  start(L, s, PHASE_EXIT, 0);
+  import_slot(L, FROZEN_EXIT, STEP_EXIT);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &init_key);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* [-1, +0, -] Nobody waits for results any more: the error is shown where it happened. */
+static void show_error(struct state *s) {
+  lua_State *L = s->L;
+  const char *text, *trace;
+  replace(L, show);
+  text = lua_tostring(L, -1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  trace = lua_tostring(L, -1);
+  fprintf(stderr, "fast_map: exit failed: %s\n  in worker %d%s%s\n", text == NULL ? "?" : text, (int)getpid(),
+          trace == NULL ? "" : ":\n", trace == NULL ? "" : trace);
+  lua_pop(L, 2);
+}
+
+void state_exit(struct state *s) {
+  lua_State *L = s->L;
+  if (!s->options.has_exit || !s->used)
+    return;
+  if (s->import.output.mode == OUTPUT_GROUP)
+    s->import.output.mode = OUTPUT_LINE; /* no reply would carry it */
+  lua_settop(L, 0);
+  lua_pushboolean(L, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &traceback_key);
+  lua_pushcfunction(L, handle_error);
+  lua_pushcfunction(L, run_exit);
+  lua_pushlightuserdata(L, s);
+  if (lua_pcall(L, 1, 0, 1) != LUA_OK)
+    show_error(s);
+  s->phase = PHASE_NONE;
+  output_finish(&s->import.output);
 }
 
 /* ------------------------------------------------------------------ last words

@@ -25,6 +25,7 @@ struct state_options {
   size_t memory_limit; /* bytes for this state; 0: none */
   enum output_mode output;
   int has_init; /* the map has a function to run in each state before its first task */
+  int has_exit; /* and one after the last */
 };
 
 /* Worker main thread, once, before any other: snapshot_freeze for those who know no lua.h. OK NOMEM */
@@ -40,6 +41,9 @@ void state_close(struct state **box);
    until the state should not be used any more (NOMEM: it ran out of memory; the
    job it had has been replied to; open a fresh one). Never raises. */
 enum status state_serve(struct state *state, struct port *port);
+
+/* After state_serve said CLOSED: runs the map's exit, if the state has run a task; shows its error on stderr. Never raises. */
+void state_exit(struct state *state);
 
 /* Any thread or a signal handler on the state's own thread: makes the running
    task (or init) raise an error whose message is `timed out` at the next VM instruction,

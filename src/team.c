@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -155,12 +156,26 @@ static int may_leave(struct member *m) {
   return leave;
 }
 
-/* The last thread, without a state: one task fails, then it is tried again. */
-static void fail_one(struct member *m) {
+/* The last thread, without a state: one task fails, then it is tried again. OK CLOSED */
+static enum status fail_one(struct member *m) {
   static const struct buffer nothing = {0};
   struct job job;
-  if (m->port.take(&m->port, &job) == STATUS_OK)
+  enum status status = m->port.take(&m->port, &job);
+  if (status == STATUS_OK)
     m->port.reply(&m->port, &job, VERDICT_MEMORY, &nothing);
+  return status;
+}
+
+/* The thread has no more to do; the last one takes the process along. */
+static void depart(struct member *m) {
+  int left;
+  pthread_mutex_lock(&m->team->lock);
+  left = --m->team->thread_count;
+  pthread_mutex_unlock(&m->team->lock);
+  if (left > 0)
+    return;
+  fflush(NULL);
+  _exit(0);
 }
 
 static void set_out(struct member *m, void *handler_stack) {
@@ -183,18 +198,25 @@ static void close_state(struct member *m) {
 /* team thread; ends with the process, or when the system has no memory for its state */
 static void *thread_main(void *argument) {
   struct member *m = argument;
+  enum status status = STATUS_OK;
   char handler_stack[FATAL_STACK]; /* far from where an overflow happens; no memory until it is used */
   char arena[ARENA_SIZE] __attribute__((aligned(16)));
   set_out(m, handler_stack);
   for (;;) {
     if (open_state(m, arena) == STATUS_OK)
-      state_serve(m->state, &m->port); /* until the state is spent */
+      status = state_serve(m->state, &m->port); /* until the state is spent */
     else if (may_leave(m))
       break;
     else
-      fail_one(m);
+      status = fail_one(m);
+    if (status == STATUS_CLOSED && m->state != NULL)
+      state_exit(m->state);
     exchange_settle(m);
     close_state(m);
+    if (status == STATUS_CLOSED) {
+      depart(m);
+      break;
+    }
   }
   fatal_watch(NULL, NULL);
   return NULL;
@@ -307,6 +329,13 @@ void team_join(struct team *team, void (*listen_alone)(void *), void *context) {
     team->listen_context = context;
   }
   thread_main(team->members);
+}
+
+void team_end(struct team *team) {
+  pthread_mutex_lock(&team->lock);
+  team->queue.ending = 1;
+  pthread_cond_broadcast(&team->tasks);
+  pthread_mutex_unlock(&team->lock);
 }
 
 int team_busy(struct team *team) {

@@ -48,6 +48,9 @@ int team_share(struct team *team);
    the milliseconds after which to look again. */
 int team_check_deadlines(struct team *team);
 
+/* Listener thread: no task will come any more. The threads run their states' exit, and the last one ends the process. */
+void team_end(struct team *team);
+
 /* True while some thread is in a task. */
 int team_busy(struct team *team);
 

@@ -714,7 +714,8 @@ static void leave_list(struct transport_fork *f) {
 static void stop(struct transport *t, int gently) {
   struct transport_fork *f = self(t);
   int i, saved = errno;
-  int64_t deadline = clock_now() + EXIT_PATIENCE_MS * INT64_C(1000000);
+  int patience_ms = f->options.patience_ms > 0 ? f->options.patience_ms : EXIT_PATIENCE_MS;
+  int64_t deadline = clock_now() + patience_ms * INT64_C(1000000);
   for (i = 0; i < f->options.worker_count; i++) {
     struct process *p = &f->processes[i];
     if (p->life == LIFE_NONE)

@@ -12,6 +12,7 @@ typedef void worker_main(struct link *link, int worker, int parent, void *contex
 struct fork_options {
   int worker_count; /* at most; started one by one */
   int thread_limit; /* of one worker */
+  int patience_ms; /* with a worker that was asked to leave; 0: as long as one needs that has nothing to do */
   size_t ring_size; /* bytes, a power of two; halved when memory is short */
   worker_main *main;
   void *context;       /* for main */

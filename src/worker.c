@@ -44,15 +44,6 @@ static void die(void) {
   _exit(0);
 }
 
-/* The parent closed the bell: either it died, or it has all results and wants our output flushed. A thread that is in a
-   task may hold a stream's lock for ever. */
-static void leave(struct team *team, int parent) {
-  if (getppid() != parent || team_busy(team))
-    die();
-  fflush(NULL);
-  _exit(0);
-}
-
 /* Whole lines come out at once, whoever else prints. */
 static void buffer_lines(void) {
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
@@ -67,15 +58,30 @@ struct ear {
   struct link *link;
   struct team *team;
   int parent;
+  int has_exit; /* the threads do not end with the process, but it with them */
+  int hung_up;  /* the parent has closed the bell */
 };
+
+/* The parent closed the bell: either it died, or it has all results and wants us to end in order. A thread that is in a task
+   may hold a stream's lock for ever. */
+static void leave(struct ear *ear) {
+  if (getppid() != ear->parent || team_busy(ear->team))
+    die();
+  if (!ear->has_exit) {
+    fflush(NULL);
+    _exit(0);
+  }
+  ear->hung_up = 1;
+  team_end(ear->team);
+}
 
 /* Returns the milliseconds after which to look again. */
 static int hear(struct ear *ear, int timeout_ms) {
-  struct pollfd bell = {.fd = ear->link->bell, .events = POLLIN};
+  struct pollfd bell = {.fd = ear->hung_up ? -1 : ear->link->bell, .events = POLLIN};
   int ready = poll(&bell, 1, timeout_ms), again_ms;
   if (ready > 0) {
     if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
-      leave(ear->team, ear->parent);
+      leave(ear);
     team_wake(ear->team);
     return sooner(1, team_check_deadlines(ear->team));
   }
@@ -134,7 +140,7 @@ static void on_orphaned(int number) {
    takes two thirds of the time. */
 static int is_alone(const struct worker_context *c, int parent) {
 #ifdef PR_SET_PDEATHSIG
-  if (!c->solo || c->timeout_ns > 0)
+  if (!c->solo || c->timeout_ns > 0 || c->state.has_exit)
     return 0;
   parent_pid = parent;
   if (signal(ORPHAN_SIGNAL, on_orphaned) == SIG_ERR || prctl(PR_SET_PDEATHSIG, ORPHAN_SIGNAL) != 0)
@@ -170,7 +176,7 @@ static void set_up(struct team_options *options, const struct worker_context *c,
 void worker_run(struct link *link, int worker, int parent, void *context) {
   struct worker_context *c = context;
   struct team_options options;
-  struct ear ear = {.link = link, .parent = parent};
+  struct ear ear = {.link = link, .parent = parent, .has_exit = c->state.has_exit};
   depth++;
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
   stand_back(c->nice);
@@ -183,5 +189,5 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
     team_join(ear.team, listen_alone, &ear);
   team_join(ear.team, start_listener(&ear) ? NULL : listen_alone, &ear);
   for (;;)
-    pause(); /* our thread gave up for lack of memory; the others, and the listener, use the stack above */
+    pause(); /* our thread gave up for lack of memory, or is done; the others, and the listener, use the stack above */
 }

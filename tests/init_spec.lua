@@ -295,3 +295,197 @@ describe("a failing init", function()
     assert.equal(1, count)
   end)
 end)
+
+describe("exit", function()
+  local log
+
+  before_each(function() log = new_log() end)
+  after_each(function() log.remove() end)
+
+  local function count(pattern)
+    local n = 0
+    for _, line in ipairs(log.lines()) do
+      if line:find(pattern) then n = n + 1 end
+    end
+    return n
+  end
+
+  local function task(x)
+    fast_map.sleep(0.01)
+    return x
+  end
+
+  -- Each thread that began has ended, with its own state.
+  local function assert_paired()
+    local open = {}
+    for _, line in ipairs(log.lines()) do
+      local what, name = line:match "^(%S+) (.*)$"
+      assert.equal(what == "exit", open[name] ~= nil, line)
+      open[name] = what == "init" or nil
+    end
+    assert.is_nil(next(open))
+  end
+
+  -- Options with an init and an exit that note the thread.
+  local function noting(options)
+    options.init = function()
+      local name = faulty.pid() .. " " .. tostring({})
+      log.add("init", name)
+      return name
+    end
+    options.exit = function(name) log.add("exit", name) end
+    return options
+  end
+
+  it("runs once in each thread after the last task, with what init returned, before the loop is over", function()
+    fast_map.map(task, times(40, 0), noting { procs_limit = 2, threads_limit = 7 })
+    assert.is_true(count "^exit" >= 2)
+    assert_paired()
+  end)
+
+  it("runs whatever the other options are", function()
+    for _, options in ipairs {
+      { threads_limit = 1 }, { retries = 3 }, { procs_limit = 1, threads_limit = 20 }, { ordered = false }, { output = "group" },
+      { max_tasks_per_worker = 3, threads_limit = 2 }, { memory_limit = 8 << 20 }, { timeout = 10 }, { buffersize = 1 },
+    } do
+      local n = 0
+      for _ in fast_map(task, fast_map.range(1, 20), noting(options)) do n = n + 1 end
+      assert.equal(20, n)
+      assert_paired()
+    end
+    assert.is_true(count "^exit" >= 9)
+  end)
+
+  it("runs without init too", function()
+    fast_map.map(task, { 1, 2 }, { threads_limit = 1, exit = function(...) log.add(select("#", ...), tostring(...)) end })
+    assert.same({ "1 nil" }, log.lines())
+  end)
+
+  it("shares the local variables of init and the task", function()
+    local total = 0
+    local function add(x) total = total + x end
+    fast_map.map(add, { 1, 2, 3, 4 }, { threads_limit = 1, exit = function() log.add(total) end })
+    assert.same({ "10" }, log.lines())
+    assert.equal(0, total)
+  end)
+
+  it("may be a callable object", function()
+    local exit = setmetatable({ word = "bye" }, { __call = function(self, state) log.add(self.word, state) end })
+    fast_map.map(task, { 1 }, { init = function() return "s" end, exit = exit })
+    assert.same({ "bye s" }, log.lines())
+  end)
+
+  it("runs before on_done, when callbacks take the results", function()
+    local options = noting { threads_limit = 3 }
+    options.on_done = function() log.add("done", "all") end
+    fast_map.fast_map_async(task, times(9, 0), options):join()
+    local lines = log.lines()
+    assert.equal("done all", lines[#lines])
+    assert.is_true(count "^exit" > 0 and count "^exit" == count "^init")
+  end)
+
+  it("runs in maps inside of tasks, each in its own threads", function()
+    local inner = noting { threads_limit = 2 }
+    fast_map.map(function() return fast_map.map(task, { 1, 2, 3 }, inner).n end, { 1, 2 }, noting { threads_limit = 2 })
+    assert.is_true(count "^exit" >= 3)
+    assert_paired()
+  end)
+
+  it("closes the state behind it: finalizers run", function()
+    local function init() return setmetatable({}, { __gc = function() log.add "collected" end }) end
+    fast_map.map(task, { 1, 2 }, { threads_limit = 1, init = init, exit = function() log.add "exit" end })
+    assert.same({ "exit", "collected" }, log.lines())
+  end)
+
+  it("runs in the state that replaced one without memory, not in that", function()
+    local function hungry(x)
+      if x == 2 then return ("x"):rep(1 << 24) end
+      return x
+    end
+    fast_map.map(hungry, { 1, 2, 3 }, noting { threads_limit = 1, memory_limit = 4 << 20, on_error = "return" })
+    assert.equal(2, count "^init")
+    assert.equal(1, count "^exit")
+  end)
+
+  it("prints as tasks do", function()
+    for mode, expected in pairs { line = "bye\n", group = "bye\n", tag = "[exit] bye\n" } do
+      local output = kit.run(([[
+        fast_map.map(function() end, { 1 }, { output = %q, exit = function() print "bye" end })
+      ]]):format(mode))
+      assert.equal(expected, output)
+    end
+  end)
+
+  it("does not run when the map is cancelled", function()
+    local function endless() return 1 end
+    for i in fast_map(task, endless, noting {}) do
+      if i == 5 then break end
+    end
+    local handle = fast_map.fast_map_async(task, endless, noting {})
+    handle:join(0.1)
+    handle:cancel()
+    pcall(fast_map.map, function() error "no" end, endless, noting {})
+    assert.equal(0, count "^exit")
+  end)
+
+  it("does not run in a process that died, but in its successor", function()
+    local function dying(x) if x == 3 then faulty.kill(0, 9) end return x end
+    fast_map.map(dying, fast_map.range(1, 6), noting { threads_limit = 1, on_error = "return" })
+    assert.is_true(count "^init" >= 2)
+    assert.equal(1, count "^exit")
+  end)
+
+  it("shows its error on stderr; the results are there", function()
+    local output, code, gone = kit.run [[
+      local t = fast_map.map(function(x) return x end, { 1, 2 }, { threads_limit = 1, exit = function() error "oops" end })
+      print(t[1], t[2])
+    ]]
+    assert.matches("^fast_map: exit failed: [^\n]*:2: oops\n  in worker %d+:\nstack traceback:\n", output)
+    assert.matches("\n1\t2\n$", output)
+    assert.equal(0, code)
+    assert.is_true(gone)
+  end)
+
+  it("may not do what a task may not do", function()
+    local output = kit.run [[
+      fast_map.map(print, { 1 }, { exit = function() os.exit(3) end })
+      fast_map.map(print, { 2 }, { exit = function() coroutine.yield() end })
+    ]]
+    assert.matches("exit failed: [^\n]*os.exit%(3%) called in a task", output)
+    assert.matches("exit failed: attempt to yield from outside a coroutine", output)
+  end)
+
+  it("that crashes harms no result, and leaves nothing", function()
+    local output, code, gone = kit.run [[
+      local t = fast_map.map(function(x) return x end, { 1, 2 }, { exit = function() faulty.segfault() end })
+      print(t[1], t[2])
+    ]]
+    assert.equal("1\t2\n", output)
+    assert.equal(0, code)
+    assert.is_true(gone)
+  end)
+
+  it("that does not end is waited for, but not for ever", function()
+    local start = fast_map.now()
+    local output, code, gone = kit.run [[
+      local t = fast_map.map(function(x) return x end, { 1, 2 }, { exit = function() fast_map.sleep(3600) end })
+      print(t[1], t[2])
+    ]]
+    local time = fast_map.now() - start
+    assert.equal("1\t2\n", output)
+    assert.equal(0, code)
+    assert.is_true(gone)
+    assert.is_true(time > 9 and time < 20, time)
+  end)
+
+  it("ends with the script when that is killed", function()
+    local run = kit.start [[
+      print("script " .. faulty.pid())
+      fast_map.map(function(x) return x end, { 1, 2 }, { exit = function() print "in exit" fast_map.sleep(3600) end })
+    ]]
+    assert.is_truthy(kit.says(run, "in exit"))
+    assert.is_true(faulty.kill(tonumber(kit.output(run):match "script (%d+)"), 9))
+    local _, _, gone = kit.finish(run)
+    assert.is_true(gone)
+  end)
+end)

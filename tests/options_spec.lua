@@ -27,7 +27,7 @@ describe("options", function()
       on_done = f, callbacks = "polled", total = 0, timeout = 0.5, kill_after = 0, retries = 3, retry_delay = 0.1,
       rerun = false, memory_limit = 1 << 30, max_tasks_per_worker = 7, seed = -1,
       journal = "a file", resume = "force", progress = true,
-      nice = 19, init = f, output = "tag",
+      nice = 19, init = f, exit = f, output = "tag",
     }
     local result = read(user)
     assert.same(user, result)

@@ -106,6 +106,7 @@ local function open(name, f, tasks, user_options, raise, level)
     journal = o.journal and require("fast_map.journal").open(name, o, f, level),
     nice = o.nice,
     init = o.init,
+    exit = o.exit,
     output = o.output,
   }
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))

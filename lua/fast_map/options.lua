@@ -13,6 +13,7 @@ local M = {}
 ---@field chunksize? integer|"auto" tasks that a thread takes at a time (default: "auto")
 ---@field ordered? boolean results in task order; false: as they come (default: true)
 ---@field init? fun(): any runs once in each thread, before its first task; what it returns is fast_map.state there
+---@field exit? fun(state: any) runs once in each thread, after the map's last task, with what init returned
 ---@field on_result? fun(index: integer, ...) called with each result
 ---@field on_error? fast_map.OnError for a failed task (default: "raise")
 ---@field on_done? fun() called once, after everything was delivered
@@ -124,6 +125,8 @@ M.table = {
   { "ordered", { flag }, true, "results in task order; false: as they come", "keep_order order" },
   { "init", { callable }, nil, "function() run once in each thread before its first task; returns fast_map.state there",
     "initializer worker_init setup start" },
+  { "exit", { callable }, nil, "function(state) run once in each thread after the map's last task",
+    "worker_exit finalizer teardown stop" },
   { "on_result", { callable }, nil, "function(index, ...) called with each result", "callback result" },
   { "on_error", { callable, "raise", "return" }, "raise", "a failed task raises, is returned, or given to a function",
     "error_callback error" },

@@ -120,6 +120,10 @@ static void work(struct state *state, const struct job *job) {
   buffer_append(&state->bytes, job->bytes, job->size);
 }
 
+void state_exit(struct state *state) {
+  (void)state;
+}
+
 enum status state_serve(struct state *state, struct port *port) {
   struct job job;
   enum status status;
