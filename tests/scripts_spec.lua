@@ -534,3 +534,149 @@ describe("scripts/resume.lua", function()
     end
   end)
 end)
+
+describe("scripts/database.lua", function()
+  local has_sql = pcall(require, "luasql.sqlite3")
+  local answers = "2000 rows written\n 2000 cities of    0 people or more\n 1502 cities of  250 people or more\n"
+    .. " 1028 cities of  500 people or more\n  540 cities of  750 people or more\n   36 cities of 1000 people or more\n"
+
+  it("fills a database and asks it", function()
+    if not has_sql then return pending "LuaSQL for SQLite 3 is not installed" end
+    local code, out, err = run "database.lua"
+    assert.equal(answers, out, err)
+    assert.equal("", err)
+    assert.equal(0, code)
+  end)
+
+  it("keeps a file that it is given, and takes it again", function()
+    if not has_sql then return pending "LuaSQL for SQLite 3 is not installed" end
+    local name = os.tmpname()
+    for _ = 1, 2 do
+      local code, out, err = run("database.lua", { name })
+      assert.equal(answers, out, err)
+      assert.equal(0, code)
+    end
+    assert.equal("SQLite format 3", read_all(name):sub(1, 15))
+    os.remove(name)
+  end)
+
+  it("says once that the database cannot be opened", function()
+    if not has_sql then return pending "LuaSQL for SQLite 3 is not installed" end
+    local code, out, err = run("database.lua", { "/nowhere/at/all.db" })
+    assert.equal("", out)
+    assert.equal(1, code)
+    assert.matches("unable to open database file", err)
+  end)
+end)
+
+-- A server like the one above whose connections stay open; /count tells how many it has had.
+local keeping_server_text = [[
+local socket = require "socket"
+local server = assert(socket.bind("127.0.0.1", 0, 1000))
+server:settimeout(0)
+print((select(2, server:getsockname())))
+io.stdout:flush()
+local open, count, started = { server }, 0, socket.gettime()
+local function forget(client)
+  for i = #open, 2, -1 do if open[i] == client then table.remove(open, i) end end
+  client:close()
+end
+local function request(client)
+  local path = (client:receive "*l" or ""):match "^GET (%S+)"
+  repeat local line = client:receive "*l" until not line or line == ""
+  if not path then return forget(client) end
+  if path == "/quit" then os.exit(0) end
+  local body = path == "/count" and tostring(count) or path
+  if path == "/chunked" then
+    client:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n, world!!!\r\n0\r\n\r\n"
+  else
+    client:send(("HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n%s"):format(path == "/missing" and "404 Not Found" or "200 OK",
+      #body, path == "/last" and "Connection: close\r\n" or "", body))
+  end
+  if path == "/last" or path == "/rude" then forget(client) end
+end
+while socket.gettime() - started < 120 do
+  for _, ready in ipairs((socket.select(open, nil, 1))) do
+    local client = ready == server and server:accept()
+    if client then
+      client:settimeout(5)
+      count = count + 1
+      open[#open + 1] = client
+    elseif ready ~= server then
+      request(ready)
+    end
+  end
+end
+]]
+
+describe("scripts/http_fetch.lua", function()
+  local has_socket, socket = pcall(require, "socket")
+  local script, pipe, port, base
+
+  setup(function()
+    if not has_socket then return end
+    script = os.tmpname()
+    write_all(script, keeping_server_text)
+    pipe = io.popen(host .. " " .. script)
+    port = pipe:read "n"
+    base = "http://127.0.0.1:" .. port
+  end)
+
+  teardown(function()
+    if not pipe then return end
+    local client = socket.connect("127.0.0.1", port)
+    client:send "GET /quit HTTP/1.1\r\n\r\n"
+    client:close()
+    pipe:close()
+    os.remove(script)
+  end)
+
+  local function count()
+    local _, out = run("http_fetch.lua", { "-c", "1", base }, "/count\n/chunked\n")
+    return out
+  end
+
+  it("fetches pages in order through as many connections as it may have", function()
+    if not has_socket then return pending "LuaSocket is not installed" end
+    local paths, expected = {}, {}
+    for i = 1, 300 do
+      paths[i] = "/page" .. i
+      expected[i] = ("200  %8d bytes  %s\n"):format(#paths[i], paths[i])
+    end
+    local code, out, err = run("http_fetch.lua", { "-c", "3", base }, table.concat(paths, "\n") .. "\n")
+    assert.equal(table.concat(expected), out, err)
+    assert.equal(0, code)
+    -- at most three and this one: a single digit
+    assert.equal("200         1 bytes  /count\n200        15 bytes  /chunked\n", count())
+  end)
+
+  it("goes on when the server ends a connection, with and without a word", function()
+    if not has_socket then return pending "LuaSocket is not installed" end
+    local code, out, err = run("http_fetch.lua", { "-c", "1", base }, "/a\n/last\n/b\n/rude\n/c\n/missing\n")
+    assert.equal("200         2 bytes  /a\n200         5 bytes  /last\n200         2 bytes  /b\n200         5 bytes  /rude\n"
+      .. "200         2 bytes  /c\n404         8 bytes  /missing\n", out, err)
+    assert.equal(1, code)
+  end)
+
+  it("says once that there is no server", function()
+    if not has_socket then return pending "LuaSocket is not installed" end
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    local _, unused = listener:getsockname()
+    listener:close()
+    local code, out, err = run("http_fetch.lua", { "http://127.0.0.1:" .. unused }, ("/a\n"):rep(100))
+    assert.equal("", out)
+    assert.equal(1, code)
+    shows(err, ("init failed: no connection to 127.0.0.1:%d: connection refused\n"):format(unused))
+    local _, times = err:gsub("init failed", "")
+    assert.equal(1, times)
+  end)
+
+  it("says how it is used", function()
+    for _, arguments in ipairs { {}, { "-c" }, { "-c", "0", "http://a" }, { "ftp://a" }, { "http://a", "b" } } do
+      local code, out, err = run("http_fetch.lua", arguments)
+      assert.equal(2, code)
+      assert.equal("", out)
+      assert.matches("^usage: http_fetch.lua ", err)
+    end
+  end)
+end)
