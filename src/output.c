@@ -19,8 +19,6 @@ void output_release(struct output *o) {
 }
 
 void output_label(struct output *o, uint64_t index, const char *name) {
-  if (o->mode != OUTPUT_TAG)
-    return;
   if (name != NULL)
     snprintf(o->label, sizeof o->label, "[%s] ", name);
   else

@@ -35,7 +35,7 @@ struct output {
 
 void output_release(struct output *o);
 
-/* What is printed from now on comes from task `index`, or from what `name` names when that is not NULL. */
+/* TAG: what is printed from now on comes from task `index`, or from what `name` names when that is not NULL. */
 void output_label(struct output *o, uint64_t index, const char *name);
 
 /* Instead of fwrite. 0: not all was written; errno says why. o may be NULL: at once. */

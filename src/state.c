@@ -208,7 +208,11 @@ void state_ask(struct state *s, void (*tell)(void *teller, const char *text), vo
 /* [-0, +0, v] Nothing of the last task is left. number: the task's, 0: none. */
 static void start(lua_State *L, struct state *s, enum phase phase, uint64_t number) {
   s->phase = phase;
-  output_label(&s->import.output, number, phase == PHASE_INIT ? "init" : phase == PHASE_EXIT ? "exit" : NULL);
+  if (s->import.output.mode == OUTPUT_TAG)
+    output_label(&s->import.output, number,
+                 phase == PHASE_INIT   ? "init"
+                 : phase == PHASE_EXIT ? "exit"
+                                       : NULL);
   s->import.interrupt.pending = 0;
   s->import.interrupt.running = L;
   if (lua_gethookmask(L) != 0)
@@ -237,6 +241,8 @@ static void run_init(lua_State *L, struct state *s) {
 /* [-0, +0, -] An empty reply, but for what the task has printed. */
 static enum status begin_reply(struct state *s) {
   buffer_reset(&s->reply, REPLY_KEPT);
+  if (s->import.output.mode == OUTPUT_LINE)
+    return STATUS_OK;
   output_finish(&s->import.output);
   return output_attach(&s->import.output, &s->reply);
 }
@@ -244,7 +250,8 @@ static enum status begin_reply(struct state *s) {
 static void hand_over(struct state *s, enum verdict verdict) {
   s->phase = PHASE_NONE;
   s->port->reply(s->port, &s->job, verdict, &s->reply);
-  output_reset(&s->import.output);
+  if (s->import.output.mode != OUTPUT_LINE)
+    output_reset(&s->import.output);
 }
 
 /* [-0, +0, -] The values from index `first` to the top are the results. */
