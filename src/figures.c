@@ -1,7 +1,10 @@
 #include "config.h"
-#include "figures.h"
+#include "map.h"
+
+#include <string.h>
 
 #include "clock.h"
+#include "transport_fork.h"
 
 static void set_integer(lua_State *L, const char *name, uint64_t value) {
   lua_pushinteger(L, (lua_Integer)value);
@@ -48,8 +51,9 @@ static void push_slowest(lua_State *L, const struct tally_worker *workers, int c
   }
 }
 
-void figures_push(lua_State *L, const struct pool_figures *f, const struct map_times *t,
-                  const struct tally_worker *workers, int count) {
+/* [-0, +1, m] workers: `count` of them, those that live included. */
+static void push_figures(lua_State *L, const struct pool_figures *f, const struct map_times *t,
+                         const struct tally_worker *workers, int count) {
   lua_createtable(L, 0, 15);
   set_seconds(L, "wall", (t->closed != 0 ? t->closed : clock_now()) - t->opened);
   set_seconds(L, "waited", f->waited_ns);
@@ -80,7 +84,8 @@ static void push_record(lua_State *L, const struct record *r, int64_t opened) {
   set_seconds(L, "waited", r->stamp.waited);
 }
 
-void figures_push_records(lua_State *L, const struct records *records, int64_t opened) {
+/* [-0, +1, m] */
+static void push_records(lua_State *L, const struct records *records, int64_t opened) {
   size_t i;
   lua_createtable(L, (int)records->count, 0);
   for (i = 0; i < records->count; i++) {
@@ -89,7 +94,8 @@ void figures_push_records(lua_State *L, const struct records *records, int64_t o
   }
 }
 
-void figures_push_lives(lua_State *L, const struct tally *tally, int64_t opened) {
+/* [-0, +1, m] */
+static void push_lives(lua_State *L, const struct tally *tally, int64_t opened) {
   size_t i;
   lua_createtable(L, (int)tally->life_count, 0);
   for (i = 0; i < tally->life_count; i++) {
@@ -104,7 +110,8 @@ void figures_push_lives(lua_State *L, const struct tally *tally, int64_t opened)
   }
 }
 
-void figures_push_running(lua_State *L, const struct running_task *tasks, int count) {
+/* [-0, +1, m] */
+static void push_running(lua_State *L, const struct running_task *tasks, int count) {
   int i;
   int64_t now = clock_now();
   lua_createtable(L, count, 0);
@@ -123,3 +130,94 @@ void figures_push_running(lua_State *L, const struct running_task *tasks, int co
     lua_rawseti(L, -2, i + 1);
   }
 }
+
+/* figures(map) -> tasks pulled, delivered, processes alive */
+static int l_figures(lua_State *L) {
+  struct map *map = map_check(L);
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  lua_pushinteger(L, (lua_Integer)map->figures.added);
+  lua_pushinteger(L, (lua_Integer)map->figures.delivered);
+  lua_pushinteger(L, map->pool != NULL ? map->figures.workers : 0);
+  return 3;
+}
+
+/* pids(map) -> list of the process ids of its workers */
+static int l_pids(lua_State *L) {
+  struct map *map = map_check(L);
+  int i;
+  lua_newtable(L);
+  for (i = 0; map->pool != NULL && i < map->context.worker_count; i++) {
+    struct transport *transport = pool_transport(map->pool);
+    int pid = transport->ops->pid(transport, i);
+    if (pid <= 0)
+      continue;
+    lua_pushinteger(L, pid);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  return 1;
+}
+
+/* -- for people ------------------------------------------------------------- */
+
+#define TASKS_SHOWN 1024      /* of those that run now */
+#define ASK_NS      100000000 /* for threads to tell where they are */
+
+/* [-0, +1, m] What each worker did, those that live included. */
+static struct tally_worker *push_tally(lua_State *L, struct map *map) {
+  size_t size = (size_t)map->tally.worker_count * sizeof(struct tally_worker);
+  struct tally_worker *workers = lua_newuserdatauv(L, size, 0);
+  memcpy(workers, map->tally.workers, size);
+  if (map->pool != NULL)
+    transport_fork_tally(pool_transport(map->pool), workers);
+  return workers;
+}
+
+/* tally(map) -> a table, see figures.h; after the map's end as it was then */
+static int l_tally(lua_State *L) {
+  struct map *map = map_check(L);
+  struct tally_worker *workers = push_tally(L, map);
+  if (map->pool != NULL)
+    pool_figures(map->pool, &map->figures);
+  push_figures(L, &map->figures, &map->times, workers, map->tally.worker_count);
+  lua_pushinteger(L, map->failed);
+  lua_setfield(L, -2, "failed");
+  lua_pushinteger(L, map->context.worker_count);
+  lua_setfield(L, -2, "procs_limit");
+  lua_pushinteger(L, map->context.thread_limit);
+  lua_setfield(L, -2, "threads_limit");
+  return 1;
+}
+
+/* records(map) -> which task ran when and where, how many more there were */
+static int l_records(lua_State *L) {
+  struct map *map = map_check(L);
+  push_records(L, &map->records, map->times.opened);
+  lua_pushinteger(L, (lua_Integer)map->records.left_out);
+  return 2;
+}
+
+/* forks(map) -> the workers' lives */
+static int l_forks(lua_State *L) {
+  struct map *map = map_check(L);
+  push_lives(L, &map->tally, map->times.opened);
+  return 1;
+}
+
+/* running(map) -> the tasks that threads work on now, and where they are */
+static int l_running(lua_State *L) {
+  struct map *map = map_check(L);
+  struct running_task *tasks = lua_newuserdatauv(L, TASKS_SHOWN * sizeof *tasks, 0);
+  int count = 0;
+  if (map->pool != NULL) {
+    transport_fork_ask(pool_transport(map->pool), ASK_NS);
+    count = transport_fork_tasks(pool_transport(map->pool), tasks, TASKS_SHOWN);
+  }
+  push_running(L, tasks, count < TASKS_SHOWN ? count : TASKS_SHOWN);
+  lua_pushinteger(L, count);
+  return 2;
+}
+
+const luaL_Reg figures_methods[] = {
+    {"figures", l_figures}, {"pids", l_pids},       {"tally", l_tally}, {"records", l_records},
+    {"forks", l_forks},     {"running", l_running}, {NULL, NULL}};

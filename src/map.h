@@ -1,13 +1,111 @@
-/* map.h - one call of fast_map as a Lua userdata: pulls and encodes tasks, decodes and hands out results.
-   Level 6: lua.h, pool, transport_fork, worker, snapshot, codec.
+/* map.h - one call of fast_map as a Lua userdata.
+   Level 6: lua.h, pool, transport_fork, worker, snapshot, codec. Its parts: map.c (opening, closing), feed.c (tasks in),
+   results.c (results out), bells.c (waiting elsewhere), watcher.c (who looks on), figures.c (what it did).
 
    Life: open -> begin (first tasks go out) -> next or step, again and again -> close (also __close, __gc). */
 #ifndef FAST_MAP_MAP_H
 #define FAST_MAP_MAP_H
 
+#include <lauxlib.h>
 #include <lua.h>
 
+#include "pool.h"
+#include "record.h"
+#include "tally.h"
+#include "worker.h"
+
+#define MAP "fast_map.map"
+
+/* user values of the userdata */
+enum {
+  SLOT_SNAPSHOT = 1,
+  SLOT_SOURCE,
+  SLOT_FEEDER,
+  SLOT_FAIL,
+  SLOT_ERROR,
+  SLOT_JOURNAL,
+  SLOT_WATCHER,
+  SLOT_COUNT = SLOT_WATCHER
+};
+enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
+
+/* A map's life; times as clock_now() tells them. */
+struct map_times {
+  int64_t opened, closed; /* closed 0: it is open */
+  int64_t pulling_ns;     /* in the input's code and encoding its tasks */
+};
+
+struct recorder;
+
+struct map {
+  struct pool *pool; /* NULL: closed */
+  struct snapshot *snapshot;
+  struct recorder *recorder;     /* of SLOT_JOURNAL; NULL: there is none */
+  struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
+  struct buffer buffer;          /* one task's bytes */
+  enum source_kind kind;
+  lua_Integer pulled, count; /* TABLE, RANGE: tasks pulled, and in all */
+  int floats;                /* RANGE: of floats */
+  lua_Integer first, step;
+  lua_Number first_float, step_float;
+  lua_State *feeder;     /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
+  lua_Integer fill_most; /* tasks pulled in one go */
+  int exhausted;         /* no more tasks will come */
+  int feeding;           /* the input's own code runs */
+  int paused;            /* the feeder yielded by itself (rest), not the input's code */
+  int input;             /* descriptor of an input that has nothing now, though there is room; else -1 */
+  int failed_input;      /* SLOT_ERROR holds what the input raised */
+  int forked;            /* the first worker is */
+  int streak;
+  int look;                    /* mask: watch() is called at streaks in which these bits are 0 */
+  int64_t tick;                /* when SLOT_WATCHER is called next; CLOCK_NEVER: nobody watches */
+  int64_t looked;              /* at the clock for that */
+  lua_Integer failed;          /* of those delivered */
+  struct pool_figures figures; /* of a closed map */
+  struct map_times times;
+  struct tally tally;     /* what the workers did */
+  struct records records; /* when the script wants a timeline */
+  int epoll;              /* what an event loop waits on; -1: nobody asked */
+  int ready;              /* in it: readable while is_ready; -1: it is not */
+};
 /* [-0, +0, m] Registers the metatable of maps; adds `open`, `wait` and the table `methods` to the table on top. */
 void map_register(lua_State *L);
+
+/* [-0, +0, v] The map at 1. */
+struct map *map_check(lua_State *L);
+struct map *map_check_open(lua_State *L);
+
+/* [-0, +0, v] */
+void map_raise(lua_State *L, enum status status, const char *what);
+
+/* Ends and reaps the workers, frees what is ours but figures and records. */
+void map_release(struct map *map);
+
+/* [-0, +0, e] The input of the map at idx may hold something that the script wants closed (each). */
+void map_close_source(lua_State *L, int idx);
+
+/* The parts' methods. */
+extern const luaL_Reg feed_methods[], results_methods[], bells_methods[], watcher_methods[],
+    figures_methods[];
+
+/* [-0, +0, v] feed.c: pulls what there is room for. Returns how many values the input's code yielded to somebody else, left on the
+   feeder's stack; -1: none. `given`: values on L's top to resume it with. */
+int feed_fill(lua_State *L, struct map *map, int given);
+
+/* bells.c: sleeps on the map's input, its bells and its pool's deadlines. As pool_wait; OK also when an input that had
+   nothing has something. */
+enum status bells_wait(struct map *map, int64_t deadline);
+
+/* bells.c: what an event loop waits on is closed. */
+void bells_close(struct map *map);
+void bells_close_ready(
+    struct map *map); /* step is called: the descriptor is not readable for its sake any more */
+
+/* bells.c: wait(seconds, map...), a function of the module. */
+int bells_wait_for_maps(lua_State *L);
+
+/* [-0, +0, e] watcher.c: called now and then; before each result when the script takes its time for one. */
+void watcher_look(lua_State *L, struct map *map);
+void watcher_end(lua_State *L, struct map *map); /* the map at 1 has ended */
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <lauxlib.h>
+
 #include "running.h"
 
 /* The next line, so that the statement that goes on now is complete (`t = fast_map_async(…)`: callbacks shall see t). Jumps back
@@ -106,4 +108,33 @@ int notice_foreign_hook(lua_State *main) {
   lua_Hook hook = lua_gethook(main);
   return hook != NULL && hook != on_hook && (lua_gethookmask(main) & LUA_MASKCOUNT) != 0 &&
          lua_gethookcount(main) == 1;
+}
+
+static int do_nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+void notice_give_way(lua_State *L) {
+  lua_State *main;
+  notice_serve(L);
+  lua_pushcfunction(L, do_nothing);
+  lua_call(L, 0, 0); /* a call is an event for hooks */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (L != main &&
+      notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
+    lua_sethook(main, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+  }
+}
+
+void notice_heed(lua_State *L) {
+  lua_State *main;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  if (lua_gethook(L) != NULL || notice_foreign_hook(main))
+    notice_give_way(L);
 }

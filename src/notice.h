@@ -28,4 +28,10 @@ void notice_serve(lua_State *L);
 /* [-0, +0, -] True when the state's main thread has a one-shot hook that is not ours: lua's own for Ctrl-C. */
 int notice_foreign_hook(lua_State *main);
 
+/* [-0, +0, e] A signal handler ran: lets the hook that it may have set act (Ctrl-C, callbacks). */
+void notice_give_way(lua_State *L);
+
+/* [-0, +0, e] Before a sleep: a signal that came just before does not wake us, so its hook acts first. */
+void notice_heed(lua_State *L);
+
 #endif

@@ -13,14 +13,14 @@ levels='
 3 transport record | snapshot frozen library place placeholder stand_in files modules fresh pattern globals copying import origin state
 4 transport_fork | fatal | running
 5 pool | team member exchange lookout worker | notice
-6 map core recorder figures
+6 map feed results bells watcher figures core recorder
 7 call
 8 repl
 9 fmlua'
 
 # These may reach lua.h. All others move bytes that they never read.
 lua_files='embed lines codec encode decode path references snapshot frozen library place placeholder stand_in files modules fresh pattern globals copying
-  import origin state running notice map core recorder figures call repl fmlua'
+  import origin state running notice map feed results bells watcher figures core recorder call repl fmlua'
 
 ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
   function report(good, title, why) {

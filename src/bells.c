@@ -1,0 +1,144 @@
+#include "config.h"
+#include "map.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "notice.h"
+#include "transport_fork.h"
+
+#define BELLS_MOST 1024
+
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Appends the map's bells; returns the new count. */
+static int add_bells(struct map *map, struct pollfd *polls, int count) {
+  int fds[BELLS_MOST], i, n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
+  for (i = 0; i < n && i < BELLS_MOST && count < BELLS_MOST; i++)
+    polls[count++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+  return count;
+}
+
+static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
+  int64_t left = deadline - clock_now();
+  struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+  if (left <= 0)
+    timeout = (struct timespec){0, 0};
+  return ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, NULL);
+}
+
+enum status bells_wait(struct map *map, int64_t deadline) {
+  struct pollfd polls[BELLS_MOST + 1];
+  enum status status;
+  int ready;
+  if (map->input < 0)
+    return pool_wait(map->pool, deadline);
+  status = pool_wait(map->pool, 0);
+  if (status != STATUS_AGAIN || errno == EINTR || transport_fork_arm(pool_transport(map->pool)))
+    return status;
+  polls[0] = (struct pollfd){.fd = map->input, .events = POLLIN};
+  ready = poll_until(polls, add_bells(map, polls, 1), sooner(deadline, pool_due(map->pool)));
+  if (ready > 0)
+    return STATUS_OK;
+  if (ready == 0)
+    errno = 0;
+  return ready < 0 || clock_now() >= deadline ? STATUS_AGAIN : STATUS_OK;
+}
+
+/* -- waiting elsewhere ------------------------------------------------------ */
+
+/* notify(map): from now on, an event sends this thread the signal that notice.h handles */
+static int l_notify(lua_State *L) {
+  struct map *map = map_check_open(L);
+  transport_fork_notify(pool_transport(map->pool), NOTICE_SIGNAL);
+  return 0;
+}
+
+static enum status watch_bells(struct map *map) {
+  int fds[BELLS_MOST], i, count = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
+  for (i = 0; i < count && i < BELLS_MOST; i++) {
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(map->epoll, EPOLL_CTL_ADD, fds[i], &event) != 0 && errno != EEXIST)
+      return STATUS_SYSTEM;
+  }
+  return STATUS_OK;
+}
+
+/* A result, or the end, that no bell will ring for: the journal had it. */
+static int is_ready(struct map *map) {
+  struct delivery d;
+  return pool_ready(map->pool, &d) == STATUS_OK || (map->exhausted && pool_finished(map->pool));
+}
+
+/* arm(map) -> true when there may be a result already; else its bells will ring for the next */
+static int l_arm(lua_State *L) {
+  struct map *map = map_check(L);
+  if (map->pool != NULL && map->epoll >= 0)
+    watch_bells(map); /* of workers that began since */
+  lua_pushboolean(L, map->pool != NULL && (is_ready(map) || transport_fork_arm(pool_transport(map->pool))));
+  return 1;
+}
+
+/* Makes the descriptor readable until step is called. */
+static enum status watch_ready(struct map *map) {
+  struct epoll_event event = {.events = EPOLLIN};
+  if (map->ready >= 0 || !is_ready(map))
+    return STATUS_OK;
+  map->ready = eventfd(1, EFD_CLOEXEC);
+  return map->ready >= 0 && epoll_ctl(map->epoll, EPOLL_CTL_ADD, map->ready, &event) == 0 ? STATUS_OK
+                                                                                          : STATUS_SYSTEM;
+}
+
+/* fd(map) -> descriptor that is readable when step may have something; the same for the map's life. Arms the bells. */
+static int l_fd(lua_State *L) {
+  struct map *map = map_check_open(L);
+  if (map->epoll < 0)
+    map->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (map->epoll < 0 || watch_bells(map) != STATUS_OK || watch_ready(map) != STATUS_OK)
+    map_raise(L, STATUS_SYSTEM, "cannot make a descriptor to wait on");
+  transport_fork_arm(pool_transport(map->pool));
+  lua_pushinteger(L, map->epoll);
+  return 1;
+}
+
+void bells_close_ready(struct map *map) {
+  if (map->ready >= 0)
+    close(map->ready);
+  map->ready = -1;
+}
+
+void bells_close(struct map *map) {
+  if (map->epoll >= 0)
+    close(map->epoll);
+  map->epoll = -1;
+  bells_close_ready(map);
+}
+
+/* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher is due; not when
+   one has something already, or is closed: a hook may have served it since the caller looked */
+int bells_wait_for_maps(lua_State *L) {
+  int64_t deadline = clock_after(luaL_checknumber(L, 1));
+  struct pollfd polls[BELLS_MOST];
+  int count = 0, i;
+  notice_heed(L);
+  for (i = 2; i <= lua_gettop(L); i++) {
+    struct map *map = luaL_checkudata(L, i, MAP);
+    if (map->pool == NULL)
+      return 0;
+    if (is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
+      return 0;
+    deadline = sooner(deadline, map->tick);
+    count = add_bells(map, polls, count);
+  }
+  if (deadline > clock_now() && poll_until(polls, count, deadline) < 0)
+    notice_give_way(L);
+  return 0;
+}
+
+const luaL_Reg bells_methods[] = {{"notify", l_notify}, {"arm", l_arm}, {"fd", l_fd}, {NULL, NULL}};

@@ -1,0 +1,191 @@
+#include "config.h"
+#include "map.h"
+
+#include "clock.h"
+#include "codec.h"
+#include "recorder.h"
+#include "snapshot.h"
+
+#define FILL_MOST   2048   /* tasks pulled in one go, before workers are woken and results handed out */
+#define FILL_NS     500000 /* what that may take: fewer are pulled of an input that is slow */
+#define BUFFER_KEEP ((size_t)1 << 20)
+
+static lua_Integer least(lua_Integer a, lua_Integer b) {
+  return a < b ? a : b;
+}
+
+/* -- tasks ---------------------------------------------------------------- */
+
+/* [-0, +0, e] Adds the task with its result when the journal has that. AGAIN: it has not. */
+static enum status add_recorded(lua_State *L, struct map *map, int first, int count) {
+  struct recorder_task task = {.first = first, .count = count, .message = &map->buffer};
+  struct pool_figures figures;
+  uint64_t at;
+  pool_figures(map->pool, &figures);
+  task.index = figures.added + 1;
+  task.oldest = figures.oldest;
+  if (!recorder_find(L, map->recorder, &task, &at))
+    return STATUS_AGAIN;
+  return pool_add_done(map->pool, VERDICT_RECORDED, &at, sizeof at);
+}
+
+/* [-0, +0, v] Adds the task whose arguments are the count values from first. */
+static void add_task(lua_State *L, struct map *map, int first, int count) {
+  struct codec_fault fault;
+  enum status status;
+  buffer_reset(&map->buffer, BUFFER_KEEP);
+  status = codec_encode(L, first, count, &map->buffer, snapshot_link(map->snapshot), &fault);
+  if (status == STATUS_TYPE || status == STATUS_DEPTH) {
+    struct pool_figures figures;
+    pool_figures(map->pool, &figures);
+    lua_pushfstring(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
+    lua_error(L); /* without a place: it would be one of our own */
+  }
+  if (status == STATUS_OK && map->recorder != NULL &&
+      (status = add_recorded(L, map, first, count)) == STATUS_OK)
+    return;
+  if (status == STATUS_OK || status == STATUS_AGAIN)
+    status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
+  if (status != STATUS_OK)
+    map_raise(L, status, "cannot add a task");
+  if (!map->forked) { /* by the first task */
+    map->forked = 1;
+    snapshot_forked(map->snapshot);
+  }
+}
+
+/* push(map, ...): one task */
+static int l_push(lua_State *L) {
+  struct map *map = map_check_open(L);
+  add_task(L, map, 2, lua_gettop(L) - 1);
+  return 0;
+}
+
+/* room(map) -> how many tasks the workers could use now */
+static int l_room(lua_State *L) {
+  struct map *map = map_check_open(L);
+  uint64_t room = pool_room(map->pool);
+  lua_pushinteger(L, least((lua_Integer)room, map->fill_most));
+  return 1;
+}
+
+/* rest(map, fd): the feeder has pulled what there was room for, or, with a descriptor, what the input had */
+static int l_rest(lua_State *L) {
+  struct map *map = map_check(L);
+  map->paused = 1;
+  map->input = (int)luaL_optinteger(L, 2, -1);
+  return lua_yield(L, 0);
+}
+
+/* [-0, +1, e] */
+static void push_numbered(lua_State *L, const struct map *map, int table, lua_Integer k) {
+  if (map->kind == SOURCE_TABLE)
+    lua_rawgeti(L, table, k);
+  else if (map->floats)
+    lua_pushnumber(L, map->first_float + (lua_Number)(k - 1) * map->step_float);
+  else
+    lua_pushinteger(
+        L, (lua_Integer)((lua_Unsigned)map->first + (lua_Unsigned)(k - 1) * (lua_Unsigned)map->step));
+}
+
+/* [-0, +0, v] */
+static void fill_numbered(lua_State *L, struct map *map, lua_Integer room) {
+  lua_Integer last = map->pulled + least(room, map->count - map->pulled);
+  int top = lua_gettop(L);
+  if (map->kind == SOURCE_TABLE) {
+    lua_getiuservalue(L, 1, SLOT_SOURCE);
+    lua_getfield(L, -1, "table");
+  }
+  while (map->pulled < last) {
+    push_numbered(L, map, top + 2, ++map->pulled);
+    add_task(L, map, lua_gettop(L), 1);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top);
+  map->exhausted = map->pulled == map->count;
+}
+
+/* The input's own error waits for its turn: results before it are delivered first. */
+static void keep_input_error(lua_State *L, struct map *map) {
+  map->exhausted = map->failed_input = 1;
+  lua_xmove(map->feeder, L, 1);
+  lua_setiuservalue(L, 1, SLOT_ERROR);
+}
+
+/* [-0, +0, v] Runs the feeder until it rests. Returns how many values it yielded to somebody else, left on its stack;
+   -1: none. `given`: values on L's top to resume it with. */
+static int fill_fed(lua_State *L, struct map *map, int given) {
+  int status, count;
+  if (map->feeding)
+    luaL_error(L, "the map's own input asks it for results");
+  if (!lua_checkstack(map->feeder, given + 1))
+    luaL_error(L, "too many values");
+  if (lua_status(map->feeder) == LUA_OK) { /* its first run: it gets the map */
+    lua_pushvalue(L, 1);
+    given = 1;
+  }
+  lua_xmove(L, map->feeder, given);
+  map->paused = 0;
+  map->feeding = 1;
+  status = lua_resume(map->feeder, L, given, &count);
+  map->feeding = 0;
+  if (map->pool == NULL)
+    luaL_error(L, "the map was closed by its own input");
+  if (status == LUA_YIELD && !map->paused)
+    return count;
+  if (status == LUA_OK)
+    map->exhausted = 1;
+  else if (status != LUA_YIELD)
+    keep_input_error(L, map);
+  return -1;
+}
+
+/* [-0, +0, v] Pulls so many tasks. As fill_fed. */
+static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
+  int64_t took = clock_now();
+  int yielded = -1;
+  if (map->kind == SOURCE_OTHER)
+    yielded = fill_fed(L, map, given);
+  else
+    fill_numbered(L, map, room);
+  took = clock_now() - took;
+  map->times.pulling_ns += took;
+  if (took > FILL_NS && map->fill_most > 1)
+    map->fill_most /= 2;
+  else if (took < FILL_NS / 4 && room == map->fill_most && map->fill_most < FILL_MOST)
+    map->fill_most *= 2;
+  return yielded;
+}
+
+/* [-0, +0, v] Pulls what there is room for. As fill_fed. */
+int feed_fill(lua_State *L, struct map *map, int given) {
+  lua_Integer room;
+  int yielded = -1;
+  map->input = -1;
+  if (map->exhausted)
+    return -1;
+  room = least((lua_Integer)pool_room(map->pool), map->fill_most);
+  if (room > 0 || given > 0 || map->count == 0)
+    yielded = pull(L, map, room, given);
+  if (map->exhausted)
+    pool_end(map->pool);
+  pool_flush(map->pool);
+  return yielded;
+}
+
+/* begin(map): the first tasks go out; from here on workers see the script as it is now */
+static int l_begin(lua_State *L) {
+  struct map *map = map_check_open(L);
+  struct pool_figures before = {0}, after = {0};
+  lua_settop(L, 1);
+  do { /* every process is forked here, before the script's next line can change anything */
+    before = after;
+    if (feed_fill(L, map, 0) >= 0)
+      return luaL_error(
+          L, "the input yields: wrap the loop over the map in a coroutine of its own, or give it a table");
+    pool_figures(map->pool, &after);
+  } while (after.added > before.added);
+  return 0;
+}
+const luaL_Reg feed_methods[] = {
+    {"push", l_push}, {"room", l_room}, {"rest", l_rest}, {"begin", l_begin}, {NULL, NULL}};

@@ -1,0 +1,244 @@
+#include "config.h"
+#include "map.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "codec.h"
+#include "import.h"
+#include "notice.h"
+#include "recorder.h"
+#include "snapshot.h"
+
+#define STREAK      64 /* results handed out between two looks at the workers */
+#define BUFFER_KEEP ((size_t)1 << 20)
+
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* -- results -------------------------------------------------------------- */
+
+/* [-0, +2, m] The pool's text for people: message and, behind it, the traceback of a crash. */
+static void push_own_words(lua_State *L, const char *text, size_t size) {
+  static const char start[] = "\nstack traceback:";
+  const char *trace = memmem(text, size, start, sizeof start - 1);
+  lua_pushlstring(L, text, trace == NULL ? size : (size_t)(trace - text));
+  if (trace == NULL)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, trace + 1, size - (size_t)(trace + 1 - text));
+}
+
+/* [-0, +0, e] The result is in the journal: reads it. */
+static void recall(lua_State *L, struct map *map, struct delivery *d) {
+  uint64_t at;
+  memcpy(&at, d->bytes, sizeof at);
+  buffer_reset(&map->buffer, BUFFER_KEEP);
+  recorder_read(L, map->recorder, at, &map->buffer);
+  d->bytes = map->buffer.bytes;
+  d->size = map->buffer.size;
+  d->verdict = VERDICT_DONE;
+}
+
+/* [-0, +0, -] What the task has printed comes out before its result is handed over. Nonsense leaves no result. */
+static void show_output(lua_State *L, const struct map *map, struct delivery *d) {
+  struct import *task = import_of_script(L);
+  if (map->context.state.output != OUTPUT_GROUP || d->own || d->size == 0)
+    return;
+  if (output_show(task == NULL ? NULL : &task->output, &d->bytes, &d->size) != STATUS_OK)
+    d->size = 0;
+}
+
+/* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
+static int deliver(lua_State *L, struct map *map, struct delivery *d) {
+  int count, top = lua_gettop(L);
+  enum status status;
+  if (d->verdict == VERDICT_RECORDED)
+    recall(L, map, d);
+  else
+    show_output(L, map, d);
+  if (d->verdict == VERDICT_DONE) {
+    lua_pushinteger(L, (lua_Integer)d->index);
+    status = codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count);
+    if (status == STATUS_OK) {
+      pool_delivered(map->pool, d);
+      return count + 1;
+    }
+    lua_settop(L, top);
+    d->verdict = VERDICT_TRANSFER;
+  }
+  map->failed++;
+  lua_getiuservalue(L, 1, SLOT_FAIL);
+  lua_pushinteger(L, (lua_Integer)d->index);
+  lua_pushinteger(L, d->verdict);
+  lua_pushinteger(L, d->attempt);
+  lua_pushinteger(L, d->pid);
+  if (d->own) {
+    push_own_words(L, (const char *)d->bytes, d->size);
+  } else if (d->size == 0 ||
+             codec_decode(L, d->bytes, d->size, snapshot_link(map->snapshot), &count) != STATUS_OK) {
+    lua_settop(L, top + 5);
+    lua_pushnil(L);
+  }
+  pool_delivered(map->pool, d);
+  lua_call(L, lua_gettop(L) - top - 1, LUA_MULTRET);
+  return lua_gettop(L) - top;
+}
+
+enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
+
+/* [-0, +0, v] As bells_wait; what came is in the journal before any of it is handed over. */
+static enum status await(lua_State *L, struct map *map, int64_t deadline) {
+  enum status status = bells_wait(map, deadline);
+  int error = errno;
+  if (map->recorder != NULL)
+    recorder_flush(L, map->recorder);
+  errno = error;
+  return status;
+}
+
+/* [-0, +0, e] Until a result is at its turn. */
+static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
+  for (;;) {
+    enum status status;
+    if ((map->streak & map->look) == 0)
+      watcher_look(L, map);
+    if (map->streak < STREAK && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
+      map->streak++;
+      return OUTCOME_READY;
+    }
+    if (map->streak >= STREAK) {
+      map->streak = 0;
+      await(L, map, 0);
+    }
+    if (feed_fill(L, map, given) >= 0)
+      return OUTCOME_YIELD;
+    given = 0;
+    if (pool_ready(map->pool, d) == STATUS_OK)
+      return OUTCOME_READY;
+    if (map->exhausted && pool_finished(map->pool))
+      return OUTCOME_FINISHED;
+    notice_heed(L);
+    if (map->pool == NULL)
+      luaL_error(L, "the map was closed by a callback");
+    watcher_look(L, map);
+    status = await(L, map, sooner(deadline, map->tick));
+    if (status == STATUS_AGAIN && errno == EINTR) {
+      notice_give_way(L);
+      if (map->pool == NULL)
+        luaL_error(L, "the map was closed by a callback");
+    } else if (status == STATUS_AGAIN && deadline <= map->tick) {
+      return OUTCOME_NOTHING;
+    } else if (status == STATUS_CLOSED) {
+      luaL_error(L, "the map ends: its workers die one after the other without completing a task");
+    } else if (status != STATUS_OK && status != STATUS_AGAIN) {
+      map_raise(L, status, "the map cannot go on: no worker can be started");
+    }
+  }
+}
+
+/* [-0, +1, v] The end: everything is reaped; the input's error has its turn now. */
+static int finish(lua_State *L, struct map *map) {
+  map_release(map);
+  map_close_source(L, 1);
+  watcher_end(L, map);
+  if (map->failed_input) {
+    lua_getiuservalue(L, 1, SLOT_ERROR);
+    lua_error(L);
+  }
+  lua_pushnil(L);
+  return 1;
+}
+
+static int next_result(lua_State *L, int given);
+
+/* The input's code yielded to whoever runs our caller as a coroutine: what it is resumed with goes back to it. */
+static int next_continued(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return next_result(L, lua_gettop(L) - (int)context);
+}
+
+static int forward_yield(lua_State *L, struct map *map) {
+  int count = lua_gettop(map->feeder);
+  if (!lua_isyieldable(L))
+    return luaL_error(
+        L, "the input yields outside a coroutine: give it a table, or run the loop in a coroutine");
+  luaL_checkstack(L, count, "too many values");
+  lua_xmove(map->feeder, L, count);
+  return lua_yieldk(L, count, 1, next_continued);
+}
+
+static int next_result(lua_State *L, int given) {
+  struct map *map = lua_touserdata(L, 1);
+  struct delivery d;
+  for (;;) {
+    int count;
+    if (map->pool == NULL) {
+      lua_pushnil(L);
+      return 1;
+    }
+    switch (advance(L, map, CLOCK_NEVER, &d, given)) {
+    case OUTCOME_READY:
+      count = deliver(L, map, &d);
+      if (count > 0)
+        return count;
+      break;
+    case OUTCOME_YIELD:
+      return forward_yield(L, map);
+    case OUTCOME_FINISHED:
+      return finish(L, map);
+    case OUTCOME_NOTHING:
+      break;
+    }
+    given = 0;
+  }
+}
+
+/* The iterator. Upvalue: the map. */
+static int l_next(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  return next_result(L, 0);
+}
+
+/* iterator(map) -> function that returns index, result...; nil at the end */
+static int l_iterator(lua_State *L) {
+  map_check_open(L);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, l_next, 1);
+  return 1;
+}
+
+/* step(map, seconds) -> index, result...; nil: finished; false: nothing within that time */
+static int l_step(lua_State *L) {
+  struct map *map = map_check(L);
+  lua_Number seconds = luaL_optnumber(L, 2, 0);
+  int64_t deadline = seconds > 0 ? clock_after(seconds) : 0;
+  struct delivery d;
+  lua_settop(L, 1);
+  bells_close_ready(map);
+  while (map->pool != NULL) {
+    int count;
+    switch (advance(L, map, deadline, &d, 0)) {
+    case OUTCOME_READY:
+      count = deliver(L, map, &d);
+      if (count > 0)
+        return count;
+      break;
+    case OUTCOME_YIELD:
+      return luaL_error(L, "the input yields: give it a table");
+    case OUTCOME_FINISHED:
+      return finish(L, map);
+    case OUTCOME_NOTHING:
+      lua_pushboolean(L, 0);
+      return 1;
+    }
+  }
+  lua_pushnil(L);
+  return 1;
+}
+const luaL_Reg results_methods[] = {{"iterator", l_iterator}, {"step", l_step}, {NULL, NULL}};
