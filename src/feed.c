@@ -45,7 +45,7 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
       (status = add_recorded(L, map, first, count)) == STATUS_OK)
     return;
   if (status == STATUS_OK || status == STATUS_AGAIN)
-    status = pool_add(map->pool, map->buffer.bytes, map->buffer.size);
+    status = pool_give(map->pool, &map->buffer);
   if (status != STATUS_OK)
     map_raise(L, status, "cannot add a task");
   if (!map->forked) { /* by the first task */

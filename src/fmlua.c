@@ -13,6 +13,7 @@
 #include "call.h"
 #include "core.h"
 #include "embedded.h"
+#include "memory.h"
 #include "repl.h"
 
 #define INIT             "LUA_INIT"
@@ -396,6 +397,7 @@ int main(int argc, char **argv) {
   if (argv[0] != NULL && argv[0][0] != '\0')
     program = argv[0];
   call_name(program);
+  memory_keep();
   if (answer(argv, &exit_code))
     return exit_code;
   L = luaL_newstate();

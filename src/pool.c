@@ -256,10 +256,8 @@ static void deal(struct pool *pool) {
   }
 }
 
-enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
-  enum status status = window_add(&pool->window, bytes, size);
-  if (status != STATUS_OK)
-    return status;
+static enum status note_added(struct pool *pool, size_t size) {
+  enum status status = STATUS_OK;
   pool->queued++;
   pool->figures.bytes_out += size;
   if (may_start(pool)) {
@@ -267,6 +265,17 @@ enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
     deal(pool);
   }
   return status;
+}
+
+enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
+  enum status status = window_add(&pool->window, bytes, size);
+  return status == STATUS_OK ? note_added(pool, size) : status;
+}
+
+enum status pool_give(struct pool *pool, struct buffer *b) {
+  size_t size = b->size;
+  enum status status = window_give(&pool->window, b);
+  return status == STATUS_OK ? note_added(pool, size) : status;
 }
 
 /* Nothing is left to send: workers leave by themselves after their last task, which saves waking them for it. A task that

@@ -55,6 +55,9 @@ uint64_t pool_room(struct pool *pool);
 /* Adds the next task and starts or feeds a worker. OK; NOMEM; SYSTEM with errno: no worker could be started. */
 enum status pool_add(struct pool *pool, const void *bytes, size_t size);
 
+/* The same with the bytes of a buffer, whose memory is taken over when they are many. */
+enum status pool_give(struct pool *pool, struct buffer *b);
+
 /* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */
 enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size);
 

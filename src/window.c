@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GIVE_LEAST 4096 /* bytes: shorter ones are copied, which costs less than a new buffer for the next */
+
 void window_init(struct window *w) {
   *w = (struct window){.first = 1, .next = 1};
 }
@@ -57,24 +59,49 @@ static enum status fill(struct window *w, struct slot *slot, const void *bytes, 
   return STATUS_OK;
 }
 
-enum status window_add(struct window *w, const void *bytes, size_t size) {
-  struct slot *slot;
-  enum status status;
+/* OK; NOMEM. The next slot, empty; not in the window before it is begun. */
+static enum status next_slot(struct window *w, struct slot **slot) {
   if (window_count(w) == w->capacity) {
-    status = grow(w);
+    enum status status = grow(w);
     if (status != STATUS_OK)
       return status;
   }
-  slot = &w->slots[w->next & (w->capacity - 1)];
-  slot->size = 0;
-  status = fill(w, slot, bytes, size);
-  if (status != STATUS_OK)
-    return status;
+  *slot = &w->slots[w->next & (w->capacity - 1)];
+  (*slot)->size = 0;
+  return STATUS_OK;
+}
+
+static void begin(struct window *w, struct slot *slot) {
   slot->state = SLOT_QUEUED;
   slot->suspect = slot->own = slot->delayed = 0;
   slot->attempt = slot->failures = 0;
   slot->worker = -1;
   w->next++;
+}
+
+enum status window_add(struct window *w, const void *bytes, size_t size) {
+  struct slot *slot;
+  enum status status = next_slot(w, &slot);
+  if (status == STATUS_OK)
+    status = fill(w, slot, bytes, size);
+  if (status == STATUS_OK)
+    begin(w, slot);
+  return status;
+}
+
+enum status window_give(struct window *w, struct buffer *b) {
+  struct slot *slot;
+  enum status status;
+  if (b->size < GIVE_LEAST || b->capacity > 2 * b->size)
+    return window_add(w, b->bytes, b->size);
+  status = next_slot(w, &slot);
+  if (status != STATUS_OK)
+    return status;
+  slot->bytes.heap = b->bytes;
+  slot->size = b->size;
+  w->byte_count += b->size;
+  *b = (struct buffer){0};
+  begin(w, slot);
   return STATUS_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "port.h"
 #include "status.h"
 
@@ -55,6 +56,9 @@ static inline struct slot *window_slot(const struct window *w, uint64_t index) {
 
 /* Appends a task with a copy of its bytes, QUEUED. OK NOMEM */
 enum status window_add(struct window *w, const void *bytes, size_t size);
+
+/* The same with the bytes of a buffer. Of a long task it takes over the memory, and leaves the buffer empty. */
+enum status window_give(struct window *w, struct buffer *b);
 
 /* The bytes of a slot: a task's until window_finish, a result's after it. Valid until window_add for short ones. */
 static inline const unsigned char *slot_bytes(const struct slot *slot) {

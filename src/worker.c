@@ -14,6 +14,7 @@
 
 #include "blocking.h"
 #include "fatal.h"
+#include "memory.h"
 #include "team.h"
 
 #define ORPHAN_CHECK_MS 500 /* when the bell is held open by a stranger, the parent's death shows by this */
@@ -181,6 +182,7 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
   stand_back(c->nice);
   buffer_lines();
+  memory_keep();
   fatal_install();
   set_up(&options, c, link, worker);
   if (state_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)

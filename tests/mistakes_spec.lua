@@ -34,7 +34,8 @@ describe("a mistake", function()
 
   it("in an option's type is told with the value", function()
     local function got(options) return complaint(function() fast_map(id, { 1 }, options) end) end
-    assert.equal([[here: option 'threads_limit' must be a positive integer, got "4"]], got { threads_limit = "4" })
+    assert.equal([[here: option 'threads_limit' must be a positive integer or a percentage such as "50%", got "4"]],
+      got { threads_limit = "4" })
     assert.equal("here: option 'progress' must be true or false, a label or a function, got 5", got { progress = 5 })
     assert.equal([[here: option 'on_error' must be a function, "raise" or "return", got "ignore"]], got { on_error = "ignore" })
     assert.equal("here: options must be a table, got 4", got(4))

@@ -187,7 +187,28 @@ static void test_scarce(void) {
   window_release(&w);
 }
 
+static void test_give(void) {
+  struct window w;
+  struct buffer b = {0};
+  static unsigned char bytes[10000];
+  const unsigned char *at;
+  window_init(&w);
+  buffer_append(&b, "short", 5);
+  check(window_give(&w, &b) == STATUS_OK && b.size == 5 &&
+            memcmp(slot_bytes(window_slot(&w, 1)), "short", 5) == 0,
+        "of a short task the window takes a copy");
+  b.size = 0;
+  buffer_append(&b, bytes, sizeof bytes);
+  at = b.bytes;
+  check(window_give(&w, &b) == STATUS_OK && b.bytes == NULL && b.size == 0 &&
+            slot_bytes(window_slot(&w, 2)) == at && w.byte_count == sizeof bytes,
+        "of a long one, the memory");
+  window_release(&w);
+  buffer_release(&b);
+}
+
 int main(void) {
+  test_give();
   uint64_t seed = check_seed(11);
   test_empty();
   test_life();
