@@ -22,7 +22,8 @@ static void test_slow(void) {
 
 static void test_lives(void) {
   struct tally tally;
-  struct tally_worker life = {.pid = 7, .lives = 1, .threads = 3, .tasks = 10, .working_ns = 100, .cpu_ns = 50};
+  struct tally_worker life = {
+      .pid = 7, .lives = 1, .threads = 3, .tasks = 10, .working_ns = 100, .cpu_ns = 50};
   long first;
   tally_open(&tally, 2);
   check(tally_start(&tally, 1, 7, 100) == -1, "lives are not kept unless they are wanted");
@@ -51,9 +52,11 @@ static void test_stamps(void) {
   buffer_append(&b, "result", 6);
   stamp_put(&b, &stamp);
   size = b.size;
-  check(stamp_take(b.bytes, &size, &back) == STATUS_OK && size == 6 && memcmp(&stamp, &back, sizeof stamp) == 0,
+  check(stamp_take(b.bytes, &size, &back) == STATUS_OK && size == 6 &&
+            memcmp(&stamp, &back, sizeof stamp) == 0,
         "a stamp comes off as it was put on");
-  check(stamp_take(b.bytes, &size, &back) == STATUS_FORMAT && size == 6, "where there is none, none comes off");
+  check(stamp_take(b.bytes, &size, &back) == STATUS_FORMAT && size == 6,
+        "where there is none, none comes off");
   buffer_release(&b);
 }
 
