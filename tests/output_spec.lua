@@ -198,6 +198,21 @@ describe('output = "group"', function()
     assert.equal("trying\nfalse\n", output)
   end)
 
+  it("is not in a journal: what an earlier run has done prints nothing", function()
+    local output = prints [[
+      local name = os.tmpname()
+      os.remove(name)
+      local function task(x) print("task", x) return x * 2 end
+      for _, mode in ipairs { "group", "line", "group" } do
+        for i, x in fast_map(task, { 1, 2, mode == "line" and 3 or 4 }, { output = mode, journal = name, threads_limit = 1 }) do
+          print(i, x)
+        end
+      end
+      os.remove(name)
+    ]]
+    assert.equal("task\t1\n1\t2\ntask\t2\n2\t4\ntask\t4\n3\t8\n" .. "1\t2\n2\t4\ntask\t3\n3\t6\n" .. "1\t2\n2\t4\n3\t8\n", output)
+  end)
+
   it("leaves alone what tasks write to files", function()
     local output = prints [[
       local name = os.tmpname()
