@@ -11,8 +11,10 @@
 
 void memory_keep(void) {
 #if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)
-  if (getenv("MALLOC_TRIM_THRESHOLD_") != NULL)
+  static int kept; /* a fork inherits it with the rest */
+  if (kept || getenv("MALLOC_TRIM_THRESHOLD_") != NULL)
     return;
+  kept = 1;
   mallopt(M_TRIM_THRESHOLD, KEEP_MOST);
   mallopt(M_MMAP_THRESHOLD, ALONE_LEAST);
 #endif

@@ -37,15 +37,18 @@ local function blocks()
   return list
 end
 
+-- In a folder of its own: some programs write files.
 local function run(text)
-  local base = os.tmpname()
-  local file = assert(io.open(base, "wb"))
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. folder))
+  local file = assert(io.open(folder .. "/program.lua", "wb"))
   file:write(text)
   file:close()
-  local command = ("timeout -k 5 60 %s %s >%s.out 2>%s.err </dev/null"):format(host, base, base, base)
+  local command = ("cd %s && timeout -k 5 60 %s program.lua >out 2>err </dev/null"):format(folder, host)
   local _, _, code = os.execute(command)
-  local out, err = read_all(base .. ".out"), read_all(base .. ".err")
-  for _, ending in ipairs { "", ".out", ".err" } do os.remove(base .. ending) end
+  local out, err = read_all(folder .. "/out"), read_all(folder .. "/err")
+  os.execute("rm -r " .. folder)
   return code, out, err
 end
 
