@@ -291,7 +291,8 @@ static size_t reply_most(size_t ring_size) {
 
 static void init(struct team *team, const struct team_options *options) {
   team_prepare();
-  team_stray = 0; /* we are a fork ourselves */
+  if (team_stray)
+    team_stray = 0; /* we are a fork ourselves */
   team->options = *options;
   team->pid = getpid();
   team->link = options->link;
