@@ -203,7 +203,9 @@ int files_popen(lua_State *L) {
   fflush(stdout);
   fflush(stderr);
   errno = 0;
+  blocking_begin(); /* a process begins: the worker must know */
   stream->f = popen(command, mode[0] == 'r' ? "re" : "we");
+  blocking_end();
   stream->closef = close_pipe;
   if (stream->f == NULL)
     stream->closef = NULL;

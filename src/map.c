@@ -183,7 +183,7 @@ static enum status open_pool(struct map *map, const struct pool_options *options
   if (status != STATUS_OK)
     return status;
   map->tally.keep_lives = map->context.stamped;
-  worker_prepare();
+  map->context.solo &= worker_prepare();
   fork.thread_limit = map->context.threads_most;
   fork.patience_ms = map->context.state.has_exit ? EXIT_PATIENCE_MS : 0;
   status = transport_fork_open(&transport, &fork);

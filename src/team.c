@@ -77,6 +77,8 @@ static void begin_blocking(struct blocking *b) {
   struct member *m = of_blocking(b);
   struct team *team = m->team;
   int grow, ring;
+  if (team->options.before_wait != NULL)
+    team->options.before_wait();
   pthread_mutex_lock(&team->lock);
   if (!m->blocked) {
     m->blocked = 1;
@@ -336,6 +338,12 @@ void team_end(struct team *team) {
   pthread_mutex_lock(&team->lock);
   team->queue.ending = 1;
   pthread_cond_broadcast(&team->tasks);
+  pthread_mutex_unlock(&team->lock);
+}
+
+void team_has_listener(struct team *team) {
+  pthread_mutex_lock(&team->lock);
+  team->listen_alone = NULL;
   pthread_mutex_unlock(&team->lock);
 }
 

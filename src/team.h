@@ -21,6 +21,8 @@ struct team_options {
   int chunksize;         /* tasks that a thread takes at a time; 0: as many as are short */
   int64_t timeout_ns;    /* of a task, from its start; 0: none */
   int64_t kill_after_ns; /* from the interruption to the end of the process */
+  void (*before_wait)(
+      void); /* called by a thread in a task that is about to wait, or to start a process; may be NULL */
 };
 
 /* Parent, before it forks: what every team would else do for itself, each in memory that it must copy first. */
@@ -32,6 +34,9 @@ enum status team_open(struct team **team, const struct team_options *options);
 /* Worker main thread: works as the first of the team, until the process ends. listen_alone is NULL, or, when no listener
    could be started, a function that listens until the doorbell rings. */
 void team_join(struct team *team, void (*listen_alone)(void *), void *context);
+
+/* Any thread in a task: there is a listener now; listen_alone is not called any more. */
+void team_has_listener(struct team *team);
 
 /* Listener thread: the doorbell rang, or nothing did for a while: hands tasks to idle threads, adds a thread when all wait. */
 void team_wake(struct team *team);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -27,8 +28,22 @@ int worker_depth(void) {
   return depth;
 }
 
-void worker_prepare(void) {
+static int on_main_thread(void) {
+#ifdef SYS_gettid
+  return syscall(SYS_gettid) == getpid();
+#else
+  return 0;
+#endif
+}
+
+static void find_company(void);
+
+int worker_prepare(void) {
+  static int watching;
   team_prepare();
+  if (!watching)
+    watching = pthread_atfork(find_company, NULL, NULL) == 0;
+  return watching && on_main_thread();
 }
 
 /* Every worker has at least one. */
@@ -121,37 +136,35 @@ static int start_listener(struct ear *ear) {
   return error == 0;
 }
 
+static struct ear *alone; /* of the worker that has no listener; written by its main thread */
+
+/* Nothing would be there for a listener to do: the kernel ends us with the parent, whatever signals the task blocks. A map of
+   one task then takes two thirds of the time. But the kernel knows nothing of processes that the task starts: see
+   find_company. It watches the thread that forked us, which must be the one that lives longest. */
+static void be_alone(const struct worker_context *c, struct ear *ear) {
 #ifdef PR_SET_PDEATHSIG
-
-#define ORPHAN_SIGNAL SIGHUP
-
-static volatile int parent_pid; /* written before the handler is in place */
-
-/* signal handler; somebody else's signal does what it always does */
-static void on_orphaned(int number) {
-  if (getppid() != parent_pid)
+  if (!c->solo || c->timeout_ns > 0 || c->state.has_exit || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+    return;
+  if (getppid() != ear->parent)
     die();
-  signal(number, SIG_DFL);
-  raise(number);
+  alone = ear;
+#else
+  (void)c, (void)ear;
+#endif
 }
 
-#endif
-
-/* True when nothing would be there for a listener to do: the kernel tells us of the parent's death. A map of one task then
-   takes two thirds of the time. */
-static int is_alone(const struct worker_context *c, int parent) {
+/* The main thread is about to wait, or to start a process: from now on a listener hears of the parent's death, and ends these
+   too. A process that a C library starts by other means than fork is not known here. */
+static void find_company(void) {
+  struct ear *ear = alone;
+  if (ear == NULL || !on_main_thread())
+    return;
+  alone = NULL;
+  if (!start_listener(ear))
+    return;
+  team_has_listener(ear->team);
 #ifdef PR_SET_PDEATHSIG
-  if (!c->solo || c->timeout_ns > 0 || c->state.has_exit)
-    return 0;
-  parent_pid = parent;
-  if (signal(ORPHAN_SIGNAL, on_orphaned) == SIG_ERR || prctl(PR_SET_PDEATHSIG, ORPHAN_SIGNAL) != 0)
-    return 0;
-  if (getppid() != parent)
-    die();
-  return 1;
-#else
-  (void)c, (void)parent;
-  return 0;
+  prctl(PR_SET_PDEATHSIG, 0);
 #endif
 }
 
@@ -170,6 +183,7 @@ static void set_up(struct team_options *options, const struct worker_context *c,
   options->stamped = c->stamped;
   options->timeout_ns = c->timeout_ns;
   options->kill_after_ns = c->kill_after_ns;
+  options->before_wait = find_company;
   if (!options->state.per_task_seed)
     options->state.seed += (uint64_t)getpid() << 32;
 }
@@ -187,9 +201,8 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   set_up(&options, c, link, worker);
   if (state_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
     _exit(EXIT_NO_MEMORY);
-  if (is_alone(c, parent))
-    team_join(ear.team, listen_alone, &ear);
-  team_join(ear.team, start_listener(&ear) ? NULL : listen_alone, &ear);
+  be_alone(c, &ear);
+  team_join(ear.team, alone == NULL && start_listener(&ear) ? NULL : listen_alone, &ear);
   for (;;)
     pause(); /* our thread gave up for lack of memory, or is done; the others, and the listener, use the stack above */
 }

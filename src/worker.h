@@ -22,8 +22,8 @@ struct worker_context {
   int nice;              /* added to the script's own */
 };
 
-/* Parent, before it forks: team_prepare for those who know no teams. */
-void worker_prepare(void);
+/* Parent, before it forks. True when its workers may be solo. */
+int worker_prepare(void);
 
 /* A worker_main (transport_fork.h): context is a struct worker_context. Never returns. */
 void worker_run(struct link *link, int worker, int parent, void *context);
