@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "heed.h"
+#include "mask.h"
 #include "notice.h"
 #include "transport_fork.h"
 
@@ -30,7 +32,7 @@ static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
   struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
   if (left <= 0)
     timeout = (struct timespec){0, 0};
-  return ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, NULL);
+  return ppoll(polls, (nfds_t)count, deadline == CLOCK_NEVER ? NULL : &timeout, mask_asleep());
 }
 
 enum status bells_wait(struct map *map, int64_t deadline) {
@@ -125,19 +127,22 @@ void bells_close(struct map *map) {
 int bells_wait_for_maps(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
   struct pollfd polls[BELLS_MOST];
-  int count = 0, i;
-  notice_heed(L);
-  for (i = 2; i <= lua_gettop(L); i++) {
-    struct map *map = luaL_checkudata(L, i, MAP);
-    if (map->pool == NULL)
-      return 0;
-    if (is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
-      return 0;
+  int i, count = 0, top = lua_gettop(L), woken = 0;
+  for (i = 2; i <= top; i++)
+    luaL_checkudata(L, i, MAP);
+  heed_hold(L);
+  for (i = 2; i <= top; i++) {
+    struct map *map = lua_touserdata(L, i);
+    if (map->pool == NULL || is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
+      break;
     deadline = sooner(deadline, map->tick);
     count = add_bells(map, polls, count);
   }
-  if (deadline > clock_now() && poll_until(polls, count, deadline) < 0)
-    notice_give_way(L);
+  if (i > top && deadline > clock_now())
+    woken = poll_until(polls, count, deadline) < 0;
+  mask_release();
+  if (woken)
+    heed(L);
   return 0;
 }
 

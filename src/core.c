@@ -1,6 +1,7 @@
 #include "config.h"
 #include "core.h"
 
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,8 +11,10 @@
 #include "clock.h"
 #include "codec.h"
 #include "cpus.h"
+#include "heed.h"
 #include "lines.h"
 #include "map.h"
+#include "mask.h"
 #include "notice.h"
 #include "recorder.h"
 #include "terminal.h"
@@ -19,21 +22,22 @@
 
 #define BUFFER_KEEP ((size_t)1 << 16) /* bytes of encode's buffer that are kept between calls */
 
-/* sleep(seconds): this thread only. Returns the seconds left when a hook must act first, else nothing. */
+/* sleep(seconds): this thread only. A hook that a signal handler sets meanwhile acts at once; it may raise. */
 static int l_sleep(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
   int64_t left;
   blocking_begin();
+  heed_hold(L);
   while ((left = deadline - clock_now()) > 0) {
     struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
-    if (nanosleep(&pause, NULL) != 0 && lua_gethook(L) != NULL)
-      break; /* the hook raises or lets us go on: the caller asks again */
+    if (ppoll(NULL, 0, &pause, mask_asleep()) >= 0)
+      continue;
+    mask_release();
+    heed_hold(L);
   }
+  mask_release();
   blocking_end();
-  if (left <= 0)
-    return 0;
-  lua_pushnumber(L, (lua_Number)left / (lua_Number)CLOCK_SECOND);
-  return 1;
+  return 0;
 }
 
 /* now() -> seconds since some fixed point, monotonic */

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include <lauxlib.h>
-
 #include "running.h"
 
 /* The next line, so that the statement that goes on now is complete (`t = fast_map_async(…)`: callbacks shall see t). Jumps back
@@ -43,8 +41,12 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   serve(L);
 }
 
+int notice_is_pending(lua_State *L) {
+  return lua_gethook(L) == on_hook;
+}
+
 void notice_serve(lua_State *L) {
-  if (lua_gethook(L) == on_hook)
+  if (notice_is_pending(L))
     serve(L);
 }
 
@@ -108,33 +110,4 @@ int notice_foreign_hook(lua_State *main) {
   lua_Hook hook = lua_gethook(main);
   return hook != NULL && hook != on_hook && (lua_gethookmask(main) & LUA_MASKCOUNT) != 0 &&
          lua_gethookcount(main) == 1;
-}
-
-static int do_nothing(lua_State *L) {
-  (void)L;
-  return 0;
-}
-
-void notice_give_way(lua_State *L) {
-  lua_State *main;
-  notice_serve(L);
-  lua_pushcfunction(L, do_nothing);
-  lua_call(L, 0, 0); /* a call is an event for hooks */
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  main = lua_tothread(L, -1);
-  lua_pop(L, 1);
-  if (L != main &&
-      notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
-    lua_sethook(main, NULL, 0, 0);
-    luaL_error(L, "interrupted!");
-  }
-}
-
-void notice_heed(lua_State *L) {
-  lua_State *main;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  main = lua_tothread(L, -1);
-  lua_pop(L, 1);
-  if (lua_gethook(L) != NULL || notice_foreign_hook(main))
-    notice_give_way(L);
 }

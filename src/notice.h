@@ -22,16 +22,13 @@ void notice_install(lua_State *L);
    itself; nil: no more. */
 void notice_report(lua_State *L);
 
+/* [-0, +0, -] True when the hook that serves is set there. */
+int notice_is_pending(lua_State *L);
+
 /* [-0, +0, e] While the script waits in C: serves at once what the hook would serve later. */
 void notice_serve(lua_State *L);
 
 /* [-0, +0, -] True when the state's main thread has a one-shot hook that is not ours: lua's own for Ctrl-C. */
 int notice_foreign_hook(lua_State *main);
-
-/* [-0, +0, e] A signal handler ran: lets the hook that it may have set act (Ctrl-C, callbacks). */
-void notice_give_way(lua_State *L);
-
-/* [-0, +0, e] Before a sleep: a signal that came just before does not wake us, so its hook acts first. */
-void notice_heed(lua_State *L);
 
 #endif

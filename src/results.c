@@ -8,8 +8,9 @@
 
 #include "clock.h"
 #include "codec.h"
+#include "heed.h"
 #include "import.h"
-#include "notice.h"
+#include "mask.h"
 #include "recorder.h"
 #include "snapshot.h"
 
@@ -91,14 +92,24 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
 
 enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
 
-/* [-0, +0, v] As bells_wait; what came is in the journal before any of it is handed over. */
+/* [-0, +0, v] As bells_wait; what came is in the journal before any of it is handed over. Signals are no longer held. */
 static enum status await(lua_State *L, struct map *map, int64_t deadline) {
   enum status status = bells_wait(map, deadline);
   int error = errno;
+  mask_release();
   if (map->recorder != NULL)
     recorder_flush(L, map->recorder);
   errno = error;
   return status;
+}
+
+/* [-0, +0, e] A signal that came just before we sleep does not wake us: its hook acts first. */
+static void hold_signals(lua_State *L, struct map *map) {
+  heed_hold(L);
+  if (map->pool != NULL)
+    return;
+  mask_release();
+  luaL_error(L, "the map was closed by a callback");
 }
 
 /* [-0, +0, e] Until a result is at its turn. */
@@ -122,13 +133,11 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
       return OUTCOME_READY;
     if (map->exhausted && pool_finished(map->pool))
       return OUTCOME_FINISHED;
-    notice_heed(L);
-    if (map->pool == NULL)
-      luaL_error(L, "the map was closed by a callback");
     watcher_look(L, map);
+    hold_signals(L, map);
     status = await(L, map, sooner(deadline, map->tick));
     if (status == STATUS_AGAIN && errno == EINTR) {
-      notice_give_way(L);
+      heed(L);
       if (map->pool == NULL)
         luaL_error(L, "the map was closed by a callback");
     } else if (status == STATUS_AGAIN && deadline <= map->tick) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "mask.h"
 #include "port.h"
 
 #define RING_SIZE_LEAST  ((size_t)4096)
@@ -101,6 +102,7 @@ static void become_worker(void) {
   sigset_t none;
   size_t i;
   setpgid(0, 0);
+  mask_release();
   for (i = 0; i < sizeof defaults / sizeof *defaults; i++)
     signal(defaults[i], SIG_DFL);
   signal(SIGTTIN,
@@ -563,7 +565,7 @@ static enum status rest(struct transport_fork *f, int64_t now, int64_t deadline)
   timeout.tv_sec = (deadline - now) / CLOCK_SECOND;
   timeout.tv_nsec = (deadline - now) % CLOCK_SECOND;
   n = pollset(f);
-  ready = ppoll(f->polls, (nfds_t)n, deadline == CLOCK_NEVER ? NULL : &timeout, NULL);
+  ready = ppoll(f->polls, (nfds_t)n, deadline == CLOCK_NEVER ? NULL : &timeout, mask_asleep());
   disarm(f);
   if (ready > 0)
     answer(f);

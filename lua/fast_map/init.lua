@@ -186,8 +186,7 @@ end
 function M.sleep(seconds)
   local handle = package.loaded["fast_map.handle"]
   if handle and handle.sleep(seconds) then return end
-  local left = core.sleep(seconds)
-  while left do left = core.sleep(left) end
+  core.sleep(seconds)
 end
 
 return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 1) end })

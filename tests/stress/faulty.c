@@ -151,6 +151,31 @@ static void stay_loaded(void) {
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
 }
 
+static void *press_later(void *pause) {
+  nanosleep(pause, NULL);
+  kill(getpid(), SIGINT);
+  return NULL;
+}
+
+/* press(seconds): Ctrl-C then; each time for the handler that the host had at the first call (lua's lets go of the signal) */
+static int l_press(lua_State *L) {
+  static struct sigaction handler;
+  static struct timespec pause;
+  static int again;
+  sigset_t all, own;
+  pthread_t thread;
+  pause = (struct timespec){.tv_nsec = (long)(luaL_checknumber(L, 1) * 1e9)};
+  stay_loaded();
+  sigaction(SIGINT, again ? &handler : NULL, again ? NULL : &handler);
+  again = 1;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &own);
+  if (pthread_create(&thread, NULL, press_later, &pause) == 0)
+    pthread_detach(thread);
+  pthread_sigmask(SIG_SETMASK, &own, NULL);
+  return 0;
+}
+
 /* threads(n): the host has n more threads from now on */
 static int l_threads(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
@@ -299,11 +324,13 @@ static int l_scarce(lua_State *L) {
 __attribute__((visibility("default"))) int luaopen_faulty(lua_State *L);
 int luaopen_faulty(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow}, {"exit", l_exit},
-      {"kill", l_kill},         {"block", l_block},     {"spin", l_spin},         {"fork", l_fork},
-      {"fork_on", l_fork_on},   {"wait", l_wait},       {"close", l_close},       {"ignore", l_ignore},
-      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},       {"pid", l_pid},
-      {"tid", l_tid},           {"garbage", l_garbage}, {"scarce", l_scarce},     {NULL, NULL}};
+      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow},
+      {"exit", l_exit},         {"kill", l_kill},       {"block", l_block},
+      {"spin", l_spin},         {"fork", l_fork},       {"fork_on", l_fork_on},
+      {"wait", l_wait},         {"close", l_close},     {"ignore", l_ignore},
+      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},
+      {"pid", l_pid},           {"tid", l_tid},         {"garbage", l_garbage},
+      {"scarce", l_scarce},     {"press", l_press},     {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
