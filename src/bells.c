@@ -122,6 +122,22 @@ void bells_close(struct map *map) {
   bells_close_ready(map);
 }
 
+/* [-0, +0, -] The time counts as the waiting of all maps, the arguments from 2 on; the first may come twice. */
+static int poll_for_maps(lua_State *L, struct pollfd *polls, int count, int64_t deadline) {
+  int64_t began = clock_now(), waited;
+  int i, ready, top = lua_gettop(L);
+  if (began >= deadline)
+    return 0;
+  ready = poll_until(polls, count, deadline);
+  waited = clock_now() - began;
+  for (i = 2; i <= top; i++) {
+    struct map *map = lua_touserdata(L, i);
+    if (i == 2 || map != lua_touserdata(L, 2))
+      map->times.waited_ns += waited;
+  }
+  return ready;
+}
+
 /* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher is due; not when
    one has something already, or is closed: a hook may have served it since the caller looked */
 int bells_wait_for_maps(lua_State *L) {
@@ -138,8 +154,8 @@ int bells_wait_for_maps(lua_State *L) {
     deadline = sooner(deadline, map->tick);
     count = add_bells(map, polls, count);
   }
-  if (i > top && deadline > clock_now())
-    woken = poll_until(polls, count, deadline) < 0;
+  if (i > top)
+    woken = poll_for_maps(L, polls, count, deadline) < 0;
   mask_release();
   if (woken)
     heed(L);

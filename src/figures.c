@@ -54,10 +54,11 @@ static void push_slowest(lua_State *L, const struct tally_worker *workers, int c
 /* [-0, +1, m] workers: `count` of them, those that live included. */
 static void push_figures(lua_State *L, const struct pool_figures *f, const struct map_times *t,
                          const struct tally_worker *workers, int count) {
-  lua_createtable(L, 0, 15);
+  lua_createtable(L, 0, 16);
   set_seconds(L, "wall", (t->closed != 0 ? t->closed : clock_now()) - t->opened);
-  set_seconds(L, "waited", f->waited_ns);
-  set_seconds(L, "pulling", t->pulling_ns);
+  set_seconds(L, "waited", f->waited_ns + t->waited_ns);
+  set_seconds(L, "pulling", t->pulling_ns - f->starting_ns);
+  set_seconds(L, "starting", f->starting_ns);
   set_integer(L, "pulled", f->added);
   set_integer(L, "delivered", f->delivered);
   set_integer(L, "rerun", f->rerun);

@@ -32,7 +32,8 @@ enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
 /* A map's life; times as clock_now() tells them. */
 struct map_times {
   int64_t opened, closed; /* closed 0: it is open */
-  int64_t pulling_ns;     /* in the input's code and encoding its tasks */
+  int64_t pulling_ns;     /* in the input's code, encoding its tasks, and starting workers */
+  int64_t waited_ns;      /* asleep in bells.c */
 };
 
 struct recorder;

@@ -134,9 +134,12 @@ uint64_t pool_room(struct pool *pool) {
 /* OK also when the system refuses one more. */
 static enum status start_worker(struct pool *pool) {
   int number = crew_vacancy(&pool->crew);
+  int64_t began = clock_now(), now;
   enum status status = pool->transport->ops->start(pool->transport, number);
+  now = clock_now();
+  pool->figures.starting_ns += now - began;
   if (status == STATUS_OK) {
-    crew_start(&pool->crew, number, clock_now());
+    crew_start(&pool->crew, number, now);
     return STATUS_OK;
   }
   pool->refused = 1;

@@ -92,6 +92,7 @@ struct pool_figures {
   uint64_t deaths;              /* of workers, but in order */
   uint64_t bytes_out, bytes_in; /* of tasks and results */
   int64_t waited_ns;            /* asleep until workers had something */
+  int64_t starting_ns;          /* starting them */
   int workers;                  /* alive */
 };
 void pool_figures(const struct pool *pool, struct pool_figures *figures);

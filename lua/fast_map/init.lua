@@ -7,6 +7,7 @@ local failure = require "fast_map.failure"
 local options = require "fast_map.options"
 local show = require "fast_map.show"
 local source = require "fast_map.source"
+local stats = require "fast_map.stats"
 
 ---@class fast_map
 ---@field _VERSION string
@@ -130,6 +131,19 @@ local function iterate(name, f, tasks, user_options, level)
   return map:iterator(), nil, nil, map
 end
 
+---@class fast_map.Map what a loop closes; its figures may be asked for meanwhile and afterwards
+---@field stats fun(self: fast_map.Map): fast_map.Stats
+---@field running fun(self: fast_map.Map): fast_map.Running[], integer the tasks that run now, and their number
+core.methods.stats = stats.of
+
+---@class fast_map.Running a task that a thread works on
+---@field index integer
+---@field seconds number since it began
+---@field pid integer
+---@field worker integer from 0
+---@field thread integer of its process, from 0
+---@field where? string file:line, when it could be had
+
 --- Runs f over tasks in parallel; yields index, results... in the order of the tasks.
 ---
 ---     for i, v in fast_map(f, tasks) do print(i, v) end
@@ -140,7 +154,7 @@ end
 ---@return (fun(): integer, ...) iterator
 ---@return nil
 ---@return nil
----@return any closing ends the map when the loop is left
+---@return fast_map.Map map ends when the loop is left
 function M.fast_map(f, tasks, opts)
   return iterate("fast_map", f, tasks, opts, 1) -- a tail call: there is no frame of this function
 end
@@ -155,9 +169,11 @@ end
 ---@param tasks fast_map.Tasks
 ---@param opts? fast_map.Options
 ---@return fast_map.Results
+---@return fast_map.Stats
 function M.map(f, tasks, opts)
   local results, errors, n = {}, nil, 0
-  for i, value, err in iterate("fast_map.map", f, tasks, opts, 2) do
+  local iterator, _, _, map = iterate("fast_map.map", f, tasks, opts, 2)
+  for i, value, err in iterator, nil, nil, map do
     results[i] = value
     if i > n then n = i end
     if value == nil and failure.is(err) then
@@ -166,7 +182,7 @@ function M.map(f, tasks, opts)
     end
   end
   results.n, results.errors = n, errors
-  return results
+  return results, stats.later(map)
 end
 
 --- Starts the map and returns at once. Callbacks run in this state, in the order of the tasks, one at a time: between two

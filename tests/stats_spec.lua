@@ -1,0 +1,164 @@
+-- What a map did: its figures, and the sentence that says what held it back.
+
+local fast_map = require "fast_map"
+
+local function spin(n)
+  local s = 0
+  for i = 1, n do s = s + i % 7 end
+  return s
+end
+
+local function same(x) return x end
+
+-- How long spin(n) takes for about so many seconds, here and now.
+local function iterations(seconds)
+  local n = 100000
+  repeat
+    n = n * 2
+    local start = os.clock()
+    spin(n)
+    local took = os.clock() - start
+  until took > 0.02 or n > 1e9
+  local start = os.clock()
+  spin(n)
+  return math.ceil(n * seconds / math.max(os.clock() - start, 1e-4))
+end
+
+local function stats_of(...)
+  local _, stats = fast_map.map(...)
+  return stats
+end
+
+describe("the figures of a map", function()
+  it("count tasks, failures and further attempts", function()
+    local stats = stats_of(function(x) if x == 2 then error "no" end end, { 1, 2, 3 },
+      { on_error = "return", retries = 2 })
+    assert.equal(3, stats.pulled)
+    assert.equal(3, stats.delivered)
+    assert.equal(1, stats.failed)
+    assert.equal(2, stats.retried)
+    assert.equal(0, stats.rerun)
+    assert.equal(0, stats.deaths)
+  end)
+
+  it("count what ran again after a process died", function()
+    local flag = os.tmpname()
+    local stats = stats_of(function(x)
+      if x == 5 and os.remove(flag) then os.execute "kill -9 $PPID" end
+      return x
+    end, fast_map.range(1, 10), { procs_limit = 1 })
+    assert.equal(10, stats.delivered)
+    assert.equal(0, stats.failed)
+    assert.is_true(stats.rerun >= 1)
+    assert.equal(1, stats.deaths)
+    assert.equal(2, stats.processes[1].lives)
+  end)
+
+  it("are of each process: tasks, threads, busy, waiting", function()
+    local stats = stats_of(function() fast_map.sleep(0.2) end, fast_map.range(1, 20), { procs_limit = 2 })
+    local tasks, waiting = 0, 0
+    assert.equal(2, #stats.processes)
+    for _, process in ipairs(stats.processes) do
+      tasks, waiting = tasks + process.tasks, waiting + process.waiting
+      assert.is_true(process.threads >= 2 and process.pid > 0 and process.lives == 1)
+    end
+    assert.equal(20, tasks)
+    assert.is_true(waiting >= 20 * 0.15 and waiting <= stats.waiting + 1e-6)
+    assert.is_true(stats.busy > 0 and stats.wall >= 0.2 and stats.idle <= stats.wall)
+  end)
+
+  it("name the slowest tasks, the slowest first", function()
+    local stats = stats_of(function(x) fast_map.sleep(x == 7 and 0.3 or x == 3 and 0.15 or 0) end, fast_map.range(1, 10))
+    assert.equal(7, stats.slowest[1].index)
+    assert.equal(3, stats.slowest[2].index)
+    assert.is_true(stats.slowest[1].seconds >= 0.3 and #stats.slowest <= 5)
+  end)
+
+  it("count the bytes of tasks and results", function()
+    local stats = stats_of(function(x) return #x end, { ("x"):rep(10000), ("y"):rep(20000) })
+    assert.is_true(stats.bytes_out >= 30000 and stats.bytes_out < 30100)
+    assert.is_true(stats.bytes_in > 0 and stats.bytes_in < 100)
+  end)
+
+  it("can be asked for in a loop, and after it", function()
+    local iterator, _, _, map = fast_map(same, fast_map.range(1, 100))
+    for i in iterator, nil, nil, map do
+      if i == 50 then assert.equal(50, map:stats().delivered) end
+      if i == 60 then break end
+    end
+    local stats = map:stats()
+    assert.equal(60, stats.delivered)
+    local wall = stats.wall
+    assert.equal(wall, map:stats().wall)
+  end)
+
+  it("can be asked of a handle, while it runs and when it is done", function()
+    local handle = fast_map.fast_map_async(function(x) fast_map.sleep(0.1) return x end, { 1, 2, 3 })
+    assert.equal(0, handle:stats().delivered)
+    handle:join()
+    local stats = handle:stats()
+    assert.equal(3, stats.delivered)
+    assert.is_true(stats.idle <= stats.wall)
+  end)
+
+  it("are a table like any other once they are looked at", function()
+    local stats = stats_of(same, { 1 })
+    local names = {}
+    for name in pairs(stats) do names[name] = true end
+    assert.is_true(names.wall and names.verdict and names.processes)
+    assert.equal(1, stats.delivered)
+  end)
+
+  it("have a text for people", function()
+    local text = tostring(stats_of(function(x) if x == 2 then error "no" end end, { 1, 2 }, { on_error = "return" }))
+    assert.matches("^2 tasks in [%d.]+ %a+ %([%d.e+]+ a second%), 1 failed\nheld back by ", text)
+    assert.matches("\nprocess %d+: ", text)
+  end)
+end)
+
+describe("the verdict", function()
+  it("is the cores when tasks compute", function()
+    local n = iterations(0.01)
+    local stats = stats_of(function() return spin(n) end, fast_map.range(1, 100))
+    local cores = math.min(2, fast_map.cpus())
+    if stats.busy > 0.75 * stats.wall * cores then assert.matches("^the cores", stats.verdict) end -- else others had them
+  end)
+
+  it("is waiting when tasks wait", function()
+    assert.matches("^waiting: tasks waited", stats_of(function() fast_map.sleep(0.3) end, fast_map.range(1, 20)).verdict)
+  end)
+
+  it("is threads_limit when that keeps tasks from waiting together", function()
+    local stats = stats_of(function() fast_map.sleep(0.1) end, fast_map.range(1, 20), { threads_limit = 4 })
+    assert.matches("^threads_limit: .* 4 threads", stats.verdict)
+  end)
+
+  it("is one slow task when all others are done long before", function()
+    local stats = stats_of(function(x) if x == 3 then fast_map.sleep(0.8) end end, fast_map.range(1, 50))
+    assert.matches("^one slow task: task 3 took", stats.verdict)
+  end)
+
+  it("is the input when that is slow", function()
+    local n = iterations(0.005)
+    local function input()
+      for i = 1, 100 do
+        spin(n)
+        coroutine.yield(i)
+      end
+    end
+    assert.matches("^the input", stats_of(same, coroutine.wrap(input)).verdict)
+  end)
+
+  it("is the loop when its body is slow", function()
+    local n = iterations(0.005)
+    local iterator, _, _, map = fast_map(same, fast_map.range(1, 100))
+    for _ in iterator, nil, nil, map do spin(n) end
+    assert.matches("^the loop", map:stats().verdict)
+  end)
+
+  it("is the processes' start when there is nothing else", function()
+    local verdict = stats_of(same, { 1 }).verdict
+    assert.is_true(verdict:find "^starting" ~= nil or verdict:find "^nothing" ~= nil or verdict:find "^the loop" ~= nil,
+      verdict)
+  end)
+end)
