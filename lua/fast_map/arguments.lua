@@ -10,14 +10,6 @@ local function whole(text)
   return math.tointeger(tonumber(text))
 end
 
-local count = {
-  "N", "a positive integer",
-  function(text)
-    local n = whole(text)
-    return n and n > 0 and n or nil
-  end,
-}
-
 local tries = {
   "N", "an integer, 0 or more",
   function(text)
@@ -26,11 +18,12 @@ local tries = {
   end,
 }
 
-local processes = {
+local share = {
   "N", 'a positive integer or a percentage such as "50%"',
   function(text)
     if tonumber(text:match "^(%d+%.?%d*)%%$" or "0") > 0 then return text end
-    return count[3](text)
+    local n = whole(text)
+    return n and n > 0 and n or nil
   end,
 }
 
@@ -63,8 +56,8 @@ local halt = {
 local rows = {
   { "file", "-f", "--file", name, "a script that returns the function, instead of 'code'" },
   { "modules", "-l", nil, module, "require a module first; -l g=MOD into global g" },
-  { "jobs", "-j", "--jobs", count, "threads, of all processes together (default: one a line)" },
-  { "procs", "-P", "--procs", processes, 'processes, or "50%" of the CPUs (default: the CPUs)', "max-procs" },
+  { "jobs", "-j", "--jobs", share, "threads, all processes together (default: one a line)" },
+  { "procs", "-P", "--procs", share, "processes (default: the CPUs); 50% of them, for -j too", "max-procs" },
   { "null", "-0", "--null", nil, "input lines end with NUL" },
   { "json", nil, "--json", nil, "each line is a JSON value, each result too (lua-cjson)" },
   { "unordered", "-u", "--unordered", nil, "results as they come" },
