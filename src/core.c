@@ -142,10 +142,9 @@ static int l_serve(lua_State *L) {
   return 0;
 }
 
-/* on_report(f): f() is called after the signal that asks what goes on (SIGUSR1); nil: no more */
+/* on_report(f): f() is called after the signal that asks what goes on (SIGUSR1) */
 static int l_on_report(lua_State *L) {
-  if (!lua_isnoneornil(L, 1))
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   notice_report(L);
   return 0;

@@ -39,7 +39,8 @@ void heed_hold(lua_State *L) {
   for (;;) {
     mask_hold();
     hook = lua_gethook(L);
-    if ((hook == NULL || hook == standing) && (L == main || !notice_foreign_hook(main)))
+    if ((hook == NULL || hook == standing) && (L == main || !notice_foreign_hook(main)) &&
+        !(hook == NULL && notice_is_pending(L)))
       return;
     mask_release();
     standing = notice_is_pending(L) ? NULL : hook;

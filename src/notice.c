@@ -1,6 +1,7 @@
 #include "config.h"
 #include "notice.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "running.h"
@@ -10,9 +11,11 @@
 #define EVENTS (LUA_MASKLINE | LUA_MASKCOUNT)
 #define COUNT  1000
 
-static struct sigaction previous;           /* the host's own handler; written once before ours is in place */
-static const char service_key = 0;          /* its address names the service function in the registry */
-static const char report_key = 0;           /* and this one the reporting function */
+static struct sigaction previous;  /* the host's own handler; written once before ours is in place */
+static const char service_key = 0; /* its address names the service function in the registry */
+static const char report_key = 0, end_key = 0; /* and this one the reporting function */
+static lua_State *volatile reported;           /* the state of that; NULL: none */
+static pthread_t reporter;                     /* its thread; both stored before the handler is in place */
 static volatile sig_atomic_t report_wanted; /* stored by the handler of REPORT_SIGNAL, taken back by serve */
 
 /* [-0, +0, e] Calls the function that the registry has under the key, if any. */
@@ -23,9 +26,12 @@ static void call(lua_State *L, const void *key) {
     lua_pop(L, 1);
 }
 
+static void on_hook(lua_State *L, lua_Debug *ar);
+
 /* [-0, +0, e] */
 static void serve(lua_State *L) {
-  lua_sethook(L, NULL, 0, 0);
+  if (lua_gethook(L) == on_hook)
+    lua_sethook(L, NULL, 0, 0);
   if (report_wanted) {
     report_wanted = 0;
     call(L, &report_key);
@@ -42,7 +48,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
 }
 
 int notice_is_pending(lua_State *L) {
-  return lua_gethook(L) == on_hook;
+  return lua_gethook(L) == on_hook || report_wanted;
 }
 
 void notice_serve(lua_State *L) {
@@ -80,30 +86,54 @@ void notice_install(lua_State *L) {
   handle_signal();
 }
 
+/* The state's thread alone may set its hook; the system chose any. */
 static void on_report(int number) {
-  (void)number;
+  lua_State *target = running_now() != NULL ? running_now() : reported;
+  if (!pthread_equal(pthread_self(), reporter)) {
+    pthread_kill(reporter, number);
+    return;
+  }
   report_wanted = 1;
-  raise(NOTICE_SIGNAL);
+  if (target != NULL && lua_gethook(target) == NULL)
+    lua_sethook(target, on_hook, EVENTS, COUNT);
 }
 
-/* Only where the script has done nothing about the signal. */
-static void take_report_signal(int wanted) {
+static void take_report_signal(void (*from)(int), void (*to)(int)) {
   struct sigaction now, action;
   memset(&action, 0, sizeof action);
-  action.sa_handler = wanted ? on_report : SIG_DFL;
+  action.sa_handler = to;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  if (sigaction(REPORT_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
-      now.sa_handler == (wanted ? SIG_DFL : on_report))
+  if (sigaction(REPORT_SIGNAL, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == from)
     sigaction(REPORT_SIGNAL, &action, NULL);
 }
 
+/* The state is closed. */
+static int forget_report(lua_State *L) {
+  (void)L;
+  take_report_signal(on_report, SIG_DFL);
+  reported = NULL;
+  return 0;
+}
+
+/* [-0, +0, m] */
+static void watch_end(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_newtable(L);
+  lua_pushcfunction(L, forget_report);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &end_key);
+}
+
 void notice_report(lua_State *L) {
-  int wanted = lua_isfunction(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &report_key);
-  running_track(L);
-  handle_signal();
-  take_report_signal(wanted);
+  watch_end(L);
+  reporter = pthread_self();
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  reported = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  take_report_signal(SIG_DFL, on_report);
 }
 
 int notice_foreign_hook(lua_State *main) {

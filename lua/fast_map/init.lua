@@ -5,6 +5,7 @@
 local core = require "fast_map.core"
 local failure = require "fast_map.failure"
 local options = require "fast_map.options"
+local roster = require "fast_map.roster"
 local show = require "fast_map.show"
 local source = require "fast_map.source"
 local stats = require "fast_map.stats"
@@ -111,6 +112,7 @@ local function open(name, f, tasks, user_options, raise, level)
     output = o.output,
   }
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))
+  roster.add(map)
   if o.progress then require("fast_map.progress").watch(map, settings.count, o.progress) end
   return map, o
 end
