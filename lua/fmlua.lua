@@ -2,7 +2,7 @@
 -- They load the module when they are first used, so that a script without them starts as fast as under `lua`.
 -- Carried inside fmlua only; not a module to require.
 
-local load_embedded, progress = ...
+local load_embedded, defaults = ...
 local module = {} -- becomes the module
 local lazy = {} -- its metatable until then
 
@@ -16,7 +16,7 @@ local function load_module()
     setmetatable(module, lazy)
     error(loaded, 0)
   end
-  if progress then require("fast_map.options").default("progress", true) end
+  for name, value in next, defaults do require("fast_map.options").default(name, value) end
   for key, value in next, loaded do
     module[key] = value
   end

@@ -79,6 +79,7 @@ static const struct buffer *stamped(struct member *m, const struct buffer *bytes
     return bytes;
   stamp.pid = m->team->pid;
   stamp.waited = m->waited_ns;
+  stamp.wait_at = m->wait_at;
   buffer_reset(&m->stamped, STAMPED_KEEP);
   if (buffer_append(&m->stamped, bytes->bytes, bytes->size) != STATUS_OK ||
       stamp_put(&m->stamped, &stamp) != STATUS_OK) {
@@ -109,7 +110,7 @@ static void reply(struct port *port, const struct job *job, enum verdict verdict
 
 static void sit_down(struct member *m, int64_t now) {
   m->task_at = now;
-  m->waited_ns = 0;
+  m->waited_ns = m->wait_at = 0;
   atomic_store_explicit(&m->seat->since, now, memory_order_relaxed);
   /* release: whoever reads the index (acquire, listener and parent) sees its own start time */
   atomic_store_explicit(&m->seat->index, m->preparing ? INDEX_INIT : m->job.index, memory_order_release);

@@ -187,5 +187,6 @@ static int l_begin(lua_State *L) {
   } while (after.added > before.added);
   return 0;
 }
+
 const luaL_Reg feed_methods[] = {
     {"push", l_push}, {"room", l_room}, {"rest", l_rest}, {"begin", l_begin}, {NULL, NULL}};

@@ -73,7 +73,7 @@ static void push_figures(lua_State *L, const struct pool_figures *f, const struc
 }
 
 static void push_record(lua_State *L, const struct record *r, int64_t opened) {
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, 10);
   set_integer(L, "index", r->index);
   set_integer(L, "attempt", r->attempt);
   set_integer(L, "verdict", r->verdict);
@@ -83,14 +83,18 @@ static void push_record(lua_State *L, const struct record *r, int64_t opened) {
   set_seconds(L, "start", r->stamp.start - opened);
   set_seconds(L, "seconds", r->stamp.ns);
   set_seconds(L, "waited", r->stamp.waited);
+  if (r->stamp.wait_at != 0)
+    set_seconds(L, "wait_at", r->stamp.wait_at - opened);
 }
 
-/* [-0, +1, m] */
-static void push_records(lua_State *L, const struct records *records, int64_t opened) {
-  size_t i;
-  lua_createtable(L, (int)records->count, 0);
-  for (i = 0; i < records->count; i++) {
-    push_record(L, &records->list[i], opened);
+/* [-0, +1, m] Those from `first` on, at most `most`. */
+static void push_records(lua_State *L, const struct records *records, size_t first, size_t most,
+                         int64_t opened) {
+  size_t i, count = first < records->count ? records->count - first : 0;
+  count = count < most ? count : most;
+  lua_createtable(L, (int)count, 0);
+  for (i = 0; i < count; i++) {
+    push_record(L, &records->list[first + i], opened);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
 }
@@ -190,12 +194,16 @@ static int l_tally(lua_State *L) {
   return 1;
 }
 
-/* records(map) -> which task ran when and where, how many more there were */
+/* records(map, first, most) -> which task ran when and where, from the first-th on; how many there are; how many more there were */
 static int l_records(lua_State *L) {
   struct map *map = map_check(L);
-  push_records(L, &map->records, map->times.opened);
+  lua_Integer first = luaL_optinteger(L, 2, 1), most = luaL_optinteger(L, 3, RECORDS_MOST);
+  luaL_argcheck(L, first >= 1, 2, "must be positive");
+  luaL_argcheck(L, most >= 0, 3, "must not be negative");
+  push_records(L, &map->records, (size_t)first - 1, (size_t)most, map->times.opened);
+  lua_pushinteger(L, (lua_Integer)map->records.count);
   lua_pushinteger(L, (lua_Integer)map->records.left_out);
-  return 2;
+  return 3;
 }
 
 /* forks(map) -> the workers' lives */

@@ -26,6 +26,7 @@ struct command {
   enum action action;
   int script; /* index in argv of the script; of the wrong option after MISUSE; argc when there is none */
   int interactive, version, execute, no_environment, progress;
+  const char *trace, *report; /* files; NULL: none */
 };
 
 static const char *program = "fmlua";
@@ -48,6 +49,7 @@ static const char help_text[] =
     "  --         stop handling options\n"
     "  -          stop handling options and execute stdin\n"
     "  --progress show on stderr how far each map is\n"
+    "  --trace f, --report f  leave a timeline of each map in file f: see the manual\n"
     "  --help     show this help\n"
     "  --version  show the versions of fast_map and Lua\n"
     "\n"
@@ -72,12 +74,32 @@ static int is_bare(const char *option) {
   return option[2] == '\0';
 }
 
-/* `--`, `--help`, `--version`, `--progress` and nothing else. Whether more options may follow. */
-static int read_long(struct command *c, const char *option) {
+/* Options of this form for every map of the script, and what stands for them. */
+static int takes_file(const char *option) {
+  return strcmp(option, "--trace") == 0 || strcmp(option, "--report") == 0;
+}
+
+/* --trace FILE, --report FILE. Whether more options may follow. */
+static int read_file_option(struct command *c, char **argv) {
+  const char *option = argv[c->script], *file = argv[c->script + 1];
+  if (file == NULL) {
+    c->action = MISUSE;
+    return 0;
+  }
+  *(strcmp(option, "--trace") == 0 ? &c->trace : &c->report) = file;
+  c->script++;
+  return 1;
+}
+
+/* The long options and `--`. Whether more options may follow. */
+static int read_long(struct command *c, char **argv) {
+  const char *option = argv[c->script];
   if (strcmp(option, "--progress") == 0) {
     c->progress = 1;
     return 1;
   }
+  if (takes_file(option))
+    return read_file_option(c, argv);
   if (is_bare(option))
     c->script++;
   else if (strcmp(option, "--help") == 0)
@@ -96,7 +118,7 @@ static int read_option(struct command *c, char **argv) {
     return 0;
   switch (option[1]) {
   case '-':
-    return read_long(c, option);
+    return read_long(c, argv);
   case 'e':
   case 'l':
     if (option[1] == 'e')
@@ -138,7 +160,7 @@ static void read_command(struct command *c, char **argv) {
 
 static void show_misuse(const char *option) {
   fprintf(stderr, "%s: ", program);
-  if (option[1] == 'e' || option[1] == 'l')
+  if (option[1] == 'e' || option[1] == 'l' || takes_file(option))
     fprintf(stderr, "'%s' needs argument\n", option);
   else
     fprintf(stderr, "unrecognized option '%s'\n", option);
@@ -175,8 +197,21 @@ static int run_embedded(lua_State *L) {
   return 1;
 }
 
-/* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua; `progress`: maps show it. */
-static void open_fast_map(lua_State *L, int progress) {
+/* [-0, +1, m] The table of what options of maps are when the script does not say. */
+static void push_defaults(lua_State *L, const struct command *c) {
+  lua_newtable(L);
+  if (c->progress) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "progress");
+  }
+  lua_pushstring(L, c->trace); /* NULL: nil */
+  lua_setfield(L, -2, "trace");
+  lua_pushstring(L, c->report);
+  lua_setfield(L, -2, "report");
+}
+
+/* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua. */
+static void open_fast_map(lua_State *L, const struct command *c) {
   const struct embedded *e;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (e = embedded_modules; e->module != NULL; e++) {
@@ -188,7 +223,7 @@ static void open_fast_map(lua_State *L, int progress) {
   lua_pop(L, 1);
   load_embedded(L, "fmlua");
   lua_pushcfunction(L, run_embedded);
-  lua_pushboolean(L, progress);
+  push_defaults(L, c);
   lua_call(L, 2, 0);
 }
 
@@ -252,6 +287,8 @@ static int run_options(lua_State *L, char **argv, int end) {
   int i, status = LUA_OK;
   for (i = 1; i < end && status == LUA_OK; i++) {
     int option = argv[i][1];
+    if (takes_file(argv[i]))
+      i++;
     if (option == 'W')
       lua_warning(L, "@on", 0);
     if (option == 'e' || option == 'l') {
@@ -322,7 +359,7 @@ static int run(lua_State *L) {
   }
   luaL_checkversion(L);
   luaL_openlibs(L);
-  open_fast_map(L, c.progress);
+  open_fast_map(L, &c);
   define_arg(L, argv, count, c.script);
   lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
   if (!c.no_environment && run_init(L) != LUA_OK)

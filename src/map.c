@@ -35,6 +35,7 @@ void map_raise(lua_State *L, enum status status, const char *what) {
     luaL_error(L, "%s: %s", what, strerror(errno));
   luaL_error(L, "%s: %s", what, status_text(status));
 }
+
 /* -- opening -------------------------------------------------------------- */
 
 /* [-0, +0, v] Integer field of the table at idx; `otherwise` when absent. */
@@ -228,6 +229,7 @@ static int l_open(lua_State *L) {
     map_raise(L, status, "cannot open the map");
   return 1;
 }
+
 /* -- closing -------------------------------------------------------------- */
 
 void map_close_source(lua_State *L, int idx) {
@@ -263,18 +265,16 @@ static int l_close(lua_State *L) {
   watcher_end(L, map);
   return 0;
 }
+
 /* The script is done with the map for good. */
 static int l_collect(lua_State *L) {
   struct map *map = map_check(L);
-  int was_open = map->pool != NULL;
-  lua_settop(L, 1);
-  map_release(map);
+  l_close(L);
   tally_close(&map->tally);
   records_release(&map->records);
-  if (was_open)
-    map_close_source(L, 1);
   return 0;
 }
+
 void map_register(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", l_close}, {NULL, NULL}};
   luaL_newmetatable(L, MAP);

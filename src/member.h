@@ -34,16 +34,16 @@ struct member {
   struct state *state;    /* this and all below: the thread's own */
   int preparing;          /* its state's init comes before the task */
   struct fatal fatal;
-  struct job job;                /* the running one */
-  const struct buffer *reply;    /* to it, when the bite does not keep it */
-  enum verdict verdict;          /* of that reply */
-  int64_t loaded_at;             /* clock_now() when the bite was */
-  int64_t hand_over_at;          /* replies kept are handed over at the first task that ends after this */
-  uint32_t begun_at_load;        /* tasks begun before this bite */
-  int64_t task_at;               /* clock_now() when the task began; 0: none did */
-  int64_t working_ns;            /* in tasks; not yet added to the team's */
-  int64_t blocked_at, waited_ns; /* of the running task; only when replies are stamped */
-  struct buffer stamped;         /* its reply with the stamp */
+  struct job job;             /* the running one */
+  const struct buffer *reply; /* to it, when the bite does not keep it */
+  enum verdict verdict;       /* of that reply */
+  int64_t loaded_at;          /* clock_now() when the bite was */
+  int64_t hand_over_at;       /* replies kept are handed over at the first task that ends after this */
+  uint32_t begun_at_load;     /* tasks begun before this bite */
+  int64_t task_at;            /* clock_now() when the task began; 0: none did */
+  int64_t working_ns;         /* in tasks; not yet added to the team's */
+  int64_t blocked_at, wait_at, waited_ns; /* of the running task; only when replies are stamped */
+  struct buffer stamped;                  /* its reply with the stamp */
 };
 
 struct team {

@@ -250,4 +250,5 @@ static int l_step(lua_State *L) {
   lua_pushnil(L);
   return 1;
 }
+
 const luaL_Reg results_methods[] = {{"iterator", l_iterator}, {"step", l_step}, {NULL, NULL}};

@@ -8,10 +8,11 @@
 #include "buffer.h"
 
 struct stamp {
-  int64_t start;  /* clock_now(); the clock is the same in all processes */
-  int64_t ns;     /* until its reply was ready */
-  int64_t waited; /* of these, as far as it said that it waits */
-  int32_t thread; /* of its worker, from 0 */
+  int64_t start;   /* clock_now(); the clock is the same in all processes */
+  int64_t ns;      /* until its reply was ready */
+  int64_t waited;  /* of these, as far as it said that it waits */
+  int64_t wait_at; /* when it first did; 0: never */
+  int32_t thread;  /* of its worker, from 0 */
   int32_t pid;
 };
 

@@ -85,8 +85,11 @@ static void begin_blocking(struct blocking *b) {
     team->blocked++;
     team_tell_capacity(team);
   }
-  if (team->options.stamped)
+  if (team->options.stamped) {
     m->blocked_at = clock_now();
+    if (m->wait_at == 0)
+      m->wait_at = m->blocked_at;
+  }
   ring = exchange_share(m);
   grow = team_wants_thread(team);
   if (grow)

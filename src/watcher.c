@@ -6,8 +6,6 @@
 #define LOOK 15                  /* a mask: every 16th result the clock is looked at, when somebody watches */
 #define TICK (CLOCK_SECOND / 10) /* between two looks of whoever watches the map */
 
-/* -- watching ------------------------------------------------------------- */
-
 /* watch(map, f): from now on f(delivered, failed, pulled, exhausted, ended) is called ten times a second while the map waits
    or hands out results, and once after its end */
 static int l_watch(lua_State *L) {
@@ -50,11 +48,29 @@ void watcher_look(lua_State *L, struct map *map) {
     luaL_error(L, "the map was closed by its watcher");
 }
 
+/* at_end(map, f): f(map) is called once, when the map has ended, however it did */
+static int l_at_end(lua_State *L) {
+  map_check_open(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, SLOT_END);
+  return 0;
+}
+
 /* [-0, +0, e] */
 void watcher_end(lua_State *L, struct map *map) {
-  if (map->tick == CLOCK_NEVER)
+  if (map->tick != CLOCK_NEVER) {
+    map->tick = CLOCK_NEVER;
+    call_watcher(L, map, 1);
+  }
+  if (lua_getiuservalue(L, 1, SLOT_END) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
     return;
-  map->tick = CLOCK_NEVER;
-  call_watcher(L, map, 1);
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, SLOT_END);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
 }
-const luaL_Reg watcher_methods[] = {{"watch", l_watch}, {NULL, NULL}};
+
+const luaL_Reg watcher_methods[] = {{"watch", l_watch}, {"at_end", l_at_end}, {NULL, NULL}};

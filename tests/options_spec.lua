@@ -26,7 +26,7 @@ describe("options", function()
       threads_limit = 4, procs_limit = 2, buffersize = 1, chunksize = 10, ordered = false, on_result = f, on_error = f,
       on_done = f, callbacks = "polled", total = 0, timeout = 0.5, kill_after = 0, retries = 3, retry_delay = 0.1,
       rerun = false, memory_limit = 1 << 30, max_tasks_per_worker = 7, seed = -1,
-      journal = "a file", resume = "force", progress = true,
+      journal = "a file", resume = "force", trace = "a file", report = "a file", progress = true,
       nice = 19, init = f, exit = f, output = "tag",
     }
     local result = read(user)

@@ -90,6 +90,7 @@ local function open(name, f, tasks, user_options, raise, level)
   local o = options.read(user_options, level)
   check_depth(name, level)
   local src = source.new(tasks, level)
+  local files = (o.trace or o.report) and require("fast_map.timeline").open(name, o, level) or nil
   local settings = {
     count = src.count or o.total,
     procs_limit = o.procs_limit or (core.depth() > 0 and 1 or core.cpus()),
@@ -110,9 +111,11 @@ local function open(name, f, tasks, user_options, raise, level)
     init = o.init,
     exit = o.exit,
     output = o.output,
+    trace = files ~= nil,
   }
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))
   roster.add(map)
+  if files then require("fast_map.timeline").keep(map, files) end
   if o.progress then require("fast_map.progress").watch(map, settings.count, o.progress) end
   return map, o
 end

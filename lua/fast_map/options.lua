@@ -31,6 +31,8 @@ local M = {}
 ---@field resume? boolean|"force" use what the journal holds; "force": also of another function (default: true)
 ---@field output? "line"|"group"|"tag" what tasks print: at once, before the result, or marked (default: "line")
 ---@field nice? integer how far the workers stand back for other programs, 0 to 19, as nice(1) counts (default: 0)
+---@field trace? string a file for the map's timeline, as Perfetto and chrome://tracing read it
+---@field report? string a file for a page that shows timeline and figures
 ---@field seed? integer makes task k draw the same random numbers in every run
 
 ---@alias fast_map.OnError
@@ -149,6 +151,8 @@ M.table = {
   { "output", { "line", "group", "tag" }, nil,
     'what tasks print: at once, before the result, or with the task\'s number (default: "line")', "print stdout" },
   { "nice", { niceness }, 0, "how far the workers stand back for other programs, as nice(1) counts", "niceness priority" },
+  { "trace", { path }, nil, "a file for the map's timeline, as Perfetto and chrome://tracing read it", "timeline" },
+  { "report", { path }, nil, "a file for a page that shows timeline and figures", "html" },
   { "seed", { whole }, nil, "makes task k draw the same random numbers in every run" },
 }
 
