@@ -350,7 +350,8 @@ describe("the standard library:", function()
       local shared = fast_map.map(function() local t = {} t.t, t.f = t, function() return t.t == t end return t end, { 1 })[1]
       local _, err = pcall(fast_map.map, function() error(setmetatable({ code = 5 }, C)) end, { 1 })
       return products, fast_map.map(string.rep, both), fast_map.map(function(x) return x end, numbers), getmetatable(made[2]) == C,
-        shared.f(), getmetatable(err.message) == C, err.kind, fast_map.map(setmetatable({}, { __call = function(_, x) return x + 1 end }), { 1 })
+        shared.f(), getmetatable(err.message) == C, err.kind,
+        (fast_map.map(setmetatable({}, { __call = function(_, x) return x + 1 end }), { 1 }))
     end
   end)
 end)
