@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "mask.h"
 #include "running.h"
 
 /* The next line, so that the statement that goes on now is complete (`t = fast_map_async(…)`: callbacks shall see t). Jumps back
@@ -30,8 +31,10 @@ static void on_hook(lua_State *L, lua_Debug *ar);
 
 /* [-0, +0, e] */
 static void serve(lua_State *L) {
+  mask_hold(); /* between look and removal a handler might set another: Ctrl-C would be lost */
   if (lua_gethook(L) == on_hook)
     lua_sethook(L, NULL, 0, 0);
+  mask_release();
   if (report_wanted) {
     report_wanted = 0;
     call(L, &report_key);

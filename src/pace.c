@@ -1,7 +1,7 @@
 #include "config.h"
 #include "pace.h"
 
-#define AHEAD_NS 2000000.0 /* of work in hand beyond the running task */
+#define AHEAD_NS 4000000.0 /* of work in hand beyond the running task */
 #define LONG_NS                                                                                              \
   20000000.0             /* tasks shorter than this have one waiting, longer ones none: they spread evenly */
 #define READING_NS 20000 /* the least worker time of a reading */
