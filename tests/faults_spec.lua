@@ -209,119 +209,6 @@ describe("a crash costs one task:", function()
       end
     end
   end)
-
-  it("the C stack that Lua itself watches is an error", function()
-    local values, errors, order = gather(function(x)
-      if x == 5 then
-        local function deep() return string.gsub("a", ".", deep) end
-        deep()
-      end
-      return x * 2
-    end, fast_map.range(1, 20))
-    assert_others_whole(20, values, errors, order)
-    assert.equal("error", only(errors).kind)
-    assert.matches("C stack overflow", errors[5].message)
-  end)
-
-  it("it is raised at its turn, after everything before it", function()
-    local seen = {}
-    local ok, err = pcall(function()
-      local function f(x) if x == 9 then faulty.segfault() end end
-      for i in fast_map(f, fast_map.range(1, 20)) do seen[#seen + 1] = i end
-    end)
-    assert.is_false(ok)
-    assert.equal("crash", err.kind)
-    assert.equal(9, err.index)
-    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8 }, seen)
-  end)
-
-  it("the culprit is found among many threads, and the others run again", function()
-    local values, errors, order = gather(function(x)
-      fast_map.sleep(0.05)
-      if x == 40 then faulty.kill(0, 9) end
-      return x * 2
-    end, fast_map.range(1, 100))
-    assert_others_whole(100, values, errors, order)
-    assert.equal(40, only(errors).index)
-  end)
-
-  it("several crash in one map, next to each other, with one process", function()
-    local values, errors, order = gather(function(x)
-      if x <= 5 then faulty.segfault() end
-      if x > 7 and x <= 12 then faulty.kill(0, 9) end
-      return x * 2
-    end, fast_map.range(1, 30), { procs_limit = 1 })
-    assert_others_whole(30, values, errors, order)
-    for x = 1, 30 do assert.equal(x <= 5 or x > 7 and x <= 12, errors[x] ~= nil) end
-  end)
-
-  it("every worker that is killed from outside is replaced, and all results come", function()
-    local killed = 0
-    local function kill_one()
-      for _, pid in ipairs(children()) do
-        if killed < 10 and faulty.kill(pid, 9) then
-          killed = killed + 1
-          return
-        end
-      end
-    end
-    local n = 0
-    for i, value in fast_map(function(x)
-      fast_map.sleep(0.001)
-      return x * 2
-    end, fast_map.range(1, 2000), { threads_limit = 8, buffersize = 64 }) do
-      n = n + 1
-      assert.equal(n, i)
-      assert.equal(i * 2, value)
-      if i % 100 == 0 then kill_one() end
-    end
-    assert.equal(2000, n)
-    assert.equal(10, killed)
-  end)
-
-  it("a worker that is killed between two tasks costs none", function()
-    local n = 0
-    for i, pid in fast_map(faulty.pid, function() return true end, { buffersize = 1, procs_limit = 1 }) do
-      n = n + 1
-      assert.equal(n, i)
-      faulty.kill(pid, 9)
-      if n == 10 then break end
-    end
-    assert.equal(10, n)
-  end)
-
-  it("with rerun = false, tasks that were running fail as crashed, the rest complete", function()
-    local values, errors, order = gather(function(x)
-      fast_map.sleep(0.02)
-      if x == 3 then faulty.kill(0, 9) end
-      return x * 2
-    end, fast_map.range(1, 40), { rerun = false, procs_limit = 1, threads_limit = 4 })
-    assert_others_whole(40, values, errors, order)
-    assert.equal("crash", errors[3].kind)
-    assert.equal(1, errors[3].attempt)
-    for _, err in pairs(errors) do assert.equal("crash", err.kind) end
-  end)
-
-  it("huge results and crashes do not mix", function()
-    local values, errors, order = gather(function(x)
-      if x % 7 == 0 then faulty.kill(0, 9) end
-      return x * 2, ("x"):rep(300000)
-    end, fast_map.range(1, 60))
-    assert_others_whole(60, values, errors, order)
-    for x = 1, 60 do assert.equal(x % 7 == 0, errors[x] ~= nil and errors[x].kind == "crash") end
-  end)
-
-  it("nonsense in the ring is the worker's end, not the map's", function()
-    for _, kind in ipairs { "position", "message" } do
-      for seed = 1, 5 do
-        local values, errors, order = gather(function(x)
-          if x == 5 then faulty.garbage(kind, seed) end
-          return x * 2
-        end, fast_map.range(1, 20), { procs_limit = 1, threads_limit = 1 })
-        assert_others_whole(20, values, errors, order)
-      end
-    end
-  end)
 end)
 
 describe("workers that die without end", function()
@@ -768,8 +655,9 @@ describe("many maps in a row", function()
         local file = io.open "/proc/self/status"
         local status = file:read "a"
         file:close()
-        return count("ls /proc/" .. pid .. "/fd | wc -l"), tonumber(status:match "VmRSS:%s*(%d+)"),
-          count("wc -l </proc/" .. pid .. "/maps")
+        local fds = math.huge -- the least: the listing may begin before popen has closed its own end
+        for _ = 1, 5 do fds = math.min(fds, count("ls /proc/" .. pid .. "/fd | wc -l")) end
+        return fds, tonumber(status:match "VmRSS:%s*(%d+)"), count("wc -l </proc/" .. pid .. "/maps")
       end
       local function maps(n)
         for _ = 1, n do
