@@ -12,7 +12,9 @@ void bite_init(struct bite *b) {
 
 static void start(struct bite *b, uint64_t index, uint32_t attempt, uint32_t count) {
   pthread_mutex_lock(&b->lock);
-  b->rest = (struct run){b->held.bytes, b->held.bytes + b->held.size};
+  b->rest = (struct run){b->held.bytes, b->held.bytes};
+  if (b->held.size > 0) /* else bytes may be NULL */
+    b->rest.end += b->held.size;
   b->left = count;
   b->next = index;
   b->attempt = attempt;
