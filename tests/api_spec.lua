@@ -539,6 +539,7 @@ describe("several maps", function()
   end)
 
   it("may be nested in tasks", function()
+    if os.getenv "NO_NESTED_MAPS" then return end
     local results = fast_map.map(function(n)
       local sum = 0
       for _, v in fast_map(function(x) return x * x end, fast_map.range(1, n)) do sum = sum + v end

@@ -22,6 +22,7 @@ local function same_everywhere(f, ...)
     end
     assert.are.equal(4, count)
   end
+  if os.getenv "NO_NESTED_MAPS" then return table.unpack(expected, 1, expected.n) end
   for _, results in fast_map(function()
     return fast_map.map(function() return table.pack(f(table.unpack(arguments, 1, arguments.n))) end, { 1, 2 }, { threads_limit = 2 })
   end, fast_map.range(1, 2), ways[3].options) do
