@@ -138,8 +138,9 @@ static int poll_for_maps(lua_State *L, struct pollfd *polls, int count, int64_t 
   return ready;
 }
 
-/* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher is due; not when
-   one has something already, or is closed: a hook may have served it since the caller looked */
+/* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher or its pool is
+   due (a retry's delay is over, say); not when one has something already, or is closed: a hook may have served it since the
+   caller looked */
 int bells_wait_for_maps(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
   struct pollfd polls[BELLS_MOST];
@@ -151,7 +152,7 @@ int bells_wait_for_maps(lua_State *L) {
     struct map *map = lua_touserdata(L, i);
     if (map->pool == NULL || is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
       break;
-    deadline = sooner(deadline, map->tick);
+    deadline = sooner(sooner(deadline, map->tick), pool_due(map->pool));
     count = add_bells(map, polls, count);
   }
   if (i > top)
