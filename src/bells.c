@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -78,23 +79,44 @@ static int is_ready(struct map *map) {
   return pool_ready(map->pool, &d) == STATUS_OK || (map->exhausted && pool_finished(map->pool));
 }
 
-/* arm(map) -> true when there may be a result already; else its bells will ring for the next */
-static int l_arm(lua_State *L) {
-  struct map *map = map_check(L);
-  if (map->pool != NULL && map->epoll >= 0)
-    watch_bells(map); /* of workers that began since */
-  lua_pushboolean(L, map->pool != NULL && (is_ready(map) || transport_fork_arm(pool_transport(map->pool))));
-  return 1;
+/* OK SYSTEM */
+static enum status open_alarm(struct map *map) {
+  struct epoll_event event = {.events = EPOLLIN};
+  if (map->alarm >= 0)
+    return STATUS_OK;
+  map->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (map->alarm >= 0 && epoll_ctl(map->epoll, EPOLL_CTL_ADD, map->alarm, &event) == 0)
+    return STATUS_OK;
+  if (map->alarm >= 0)
+    close(map->alarm);
+  map->alarm = -1;
+  return STATUS_SYSTEM;
 }
 
-/* Makes the descriptor readable until step is called. */
-static enum status watch_ready(struct map *map) {
-  struct epoll_event event = {.events = EPOLLIN};
-  if (map->ready >= 0 || !is_ready(map))
-    return STATUS_OK;
-  map->ready = eventfd(1, EFD_CLOEXEC);
-  return map->ready >= 0 && epoll_ctl(map->epoll, EPOLL_CTL_ADD, map->ready, &event) == 0 ? STATUS_OK
-                                                                                          : STATUS_SYSTEM;
+/* Whatever there is without a bell makes the descriptor readable: something now, or the pool when it is due. */
+static enum status set_alarm(struct map *map, int now) {
+  int64_t due = now ? 1 : pool_due(map->pool);
+  struct itimerspec at = {.it_value = {due / CLOCK_SECOND, due % CLOCK_SECOND}};
+  if (open_alarm(map) != STATUS_OK)
+    return STATUS_SYSTEM;
+  return timerfd_settime(map->alarm, TFD_TIMER_ABSTIME, &at, NULL) == 0 ? STATUS_OK : STATUS_SYSTEM;
+}
+
+/* True when there may be something already; else the bells will ring. */
+static int arm(struct map *map) {
+  return is_ready(map) || transport_fork_arm(pool_transport(map->pool));
+}
+
+/* arm(map) -> true when there may be a result already; else its bells, or its alarm, will ring for the next */
+static int l_arm(lua_State *L) {
+  struct map *map = map_check(L);
+  int now = map->pool != NULL && arm(map);
+  if (map->pool != NULL && map->epoll >= 0) {
+    watch_bells(map); /* of workers that began since */
+    set_alarm(map, now);
+  }
+  lua_pushboolean(L, now);
+  return 1;
 }
 
 /* fd(map) -> descriptor that is readable when step may have something; the same for the map's life. Arms the bells. */
@@ -102,24 +124,18 @@ static int l_fd(lua_State *L) {
   struct map *map = map_check_open(L);
   if (map->epoll < 0)
     map->epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (map->epoll < 0 || watch_bells(map) != STATUS_OK || watch_ready(map) != STATUS_OK)
+  if (map->epoll < 0 || watch_bells(map) != STATUS_OK || set_alarm(map, arm(map)) != STATUS_OK)
     map_raise(L, STATUS_SYSTEM, "cannot make a descriptor to wait on");
-  transport_fork_arm(pool_transport(map->pool));
   lua_pushinteger(L, map->epoll);
   return 1;
-}
-
-void bells_close_ready(struct map *map) {
-  if (map->ready >= 0)
-    close(map->ready);
-  map->ready = -1;
 }
 
 void bells_close(struct map *map) {
   if (map->epoll >= 0)
     close(map->epoll);
-  map->epoll = -1;
-  bells_close_ready(map);
+  if (map->alarm >= 0)
+    close(map->alarm);
+  map->epoll = map->alarm = -1;
 }
 
 /* [-0, +0, -] The time counts as the waiting of all maps, the arguments from 2 on; the first may come twice. */
@@ -150,7 +166,7 @@ int bells_wait_for_maps(lua_State *L) {
   heed_hold(L);
   for (i = 2; i <= top; i++) {
     struct map *map = lua_touserdata(L, i);
-    if (map->pool == NULL || is_ready(map) || transport_fork_arm(pool_transport(map->pool)))
+    if (map->pool == NULL || arm(map))
       break;
     deadline = sooner(sooner(deadline, map->tick), pool_due(map->pool));
     count = add_bells(map, polls, count);

@@ -206,7 +206,7 @@ static int l_open(lua_State *L) {
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
   *map = (struct map){
-      .fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .ready = -1};
+      .fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .alarm = -1};
   /* closed until open_pool succeeds */
   map->times.opened = clock_now();
   luaL_setmetatable(L, MAP);

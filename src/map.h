@@ -68,7 +68,7 @@ struct map {
   struct tally tally;     /* what the workers did */
   struct records records; /* when the script wants a timeline */
   int epoll;              /* what an event loop waits on; -1: nobody asked */
-  int ready;              /* in it: readable while is_ready; -1: it is not */
+  int alarm;              /* in it: a timer for what no bell rings for; -1: as above */
 };
 /* [-0, +0, m] Registers the metatable of maps; adds `open`, `wait` and the table `methods` to the table on top. */
 void map_register(lua_State *L);
@@ -100,8 +100,6 @@ enum status bells_wait(struct map *map, int64_t deadline);
 
 /* bells.c: what an event loop waits on is closed. */
 void bells_close(struct map *map);
-void bells_close_ready(
-    struct map *map); /* step is called: the descriptor is not readable for its sake any more */
 
 /* bells.c: wait(seconds, map...), a function of the module. */
 int bells_wait_for_maps(lua_State *L);

@@ -229,7 +229,6 @@ static int l_step(lua_State *L) {
   int64_t deadline = seconds > 0 ? clock_after(seconds) : 0;
   struct delivery d;
   lua_settop(L, 1);
-  bells_close_ready(map);
   while (map->pool != NULL) {
     int count;
     switch (advance(L, map, deadline, &d, 0)) {
