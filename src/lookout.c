@@ -11,10 +11,11 @@
 #include "member.h"
 
 #define SAMPLE_MS_MOST  50
-#define SAMPLE_MOST     64       /* threads looked at in one go */
-#define SEEN_MOST       1024     /* and passed by: the newest come first, the older ones mostly wait */
-#define SHARE_MS        3        /* between two looks at bites of several tasks */
-#define SHARE_MS_MOST   50       /* until the first look at a new one */
+#define SAMPLE_MOST     64    /* threads looked at in one go */
+#define SEEN_MOST       1024  /* and passed by: the newest come first, the older ones mostly wait */
+#define SHARE_MS        3     /* between two looks at bites of several tasks */
+#define SHARE_MS_MOST   50    /* until the first look at a new one */
+#define LOOK_MS_MOST    60000 /* between two looks at deadlines: they may be further away than an int tells */
 #define INTERRUPT_AGAIN 20000000 /* ns between two interruptions of the same task */
 
 void team_wake(struct team *team) {
@@ -160,5 +161,6 @@ int team_check_deadlines(struct team *team) {
       next = again < next ? again : next;
     }
   pthread_mutex_unlock(&team->lock);
-  return (int)((next - now) / 1000000) + 1;
+  next -= now;
+  return next < LOOK_MS_MOST * INT64_C(1000000) ? (int)(next / 1000000) + 1 : LOOK_MS_MOST;
 }

@@ -52,7 +52,8 @@ static int64_t field_nanoseconds(lua_State *L, int idx, const char *name) {
   lua_getfield(L, idx, name);
   seconds = luaL_optnumber(L, -1, 0);
   lua_pop(L, 1);
-  return seconds < 1e9 ? (int64_t)(seconds * (lua_Number)CLOCK_SECOND) : CLOCK_NEVER;
+  /* 30 years are as good as for ever, and may be added to any time */
+  return (int64_t)((seconds < 1e9 ? seconds : 1e9) * (lua_Number)CLOCK_SECOND);
 }
 
 static int field_boolean(lua_State *L, int idx, const char *name) {
