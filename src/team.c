@@ -91,6 +91,8 @@ static void begin_blocking(struct blocking *b) {
       m->wait_at = m->blocked_at;
   }
   ring = exchange_share(m);
+  if (team->idle > 0 && queue_there(&team->queue))
+    pthread_cond_signal(&team->tasks); /* what was shared out comes without a ring */
   grow = team_wants_thread(team);
   if (grow)
     team->budget = team->blocked / 4; /* where many wait, more will: threads are added side by side */
@@ -156,6 +158,7 @@ static int may_leave(struct member *m) {
   if (leave) {
     team->limit = --team->thread_count;
     team_tell_capacity(team);
+    pthread_cond_broadcast(&team->tasks); /* it gave tasks back, or was the last that worked when no more come */
   }
   pthread_mutex_unlock(&team->lock);
   return leave;

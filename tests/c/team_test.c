@@ -434,6 +434,25 @@ static void test_run_with_long(char what, const char *sentence) {
   close_rig(rig);
 }
 
+/* Nobody but the thread that waits wakes the idle one: there is no listener. */
+static void test_share_with_idle(void) {
+  struct rig *rig = make_rig(65536, 2);
+  pthread_t thread;
+  int round, ok = 1;
+  rig->options.chunksize = 2;
+  if (team_open(&rig->team, &rig->options) != STATUS_OK)
+    check_bail("no team");
+  pthread_create(&thread, NULL, join, rig);
+  pthread_detach(thread);
+  for (round = 0; round < 200; round++) {
+    ok &= send_run(rig, 1, 2, MEET, 2) == STATUS_OK;
+    team_wake(rig->team);
+    ok &= all_back(rig, 2);
+  }
+  check(ok && threads(rig) == 2, "a thread that waits gives the others of its run to one that is idle");
+  close_rig(rig);
+}
+
 static void test_chunksize(void) {
   struct rig *rig = make_rig(65536, 4);
   struct message m;
@@ -590,6 +609,7 @@ int main(void) {
   test_runs();
   test_run_with_long(MEET, "a task of a run that waits gives the others of its run to other threads");
   test_run_with_long(MEET_SILENTLY, "also when it does not say that it waits");
+  test_share_with_idle();
   test_chunksize();
   test_full();
   test_long_replies();
