@@ -62,7 +62,8 @@ struct transport_fork {
   int burst;                 /* replies since the last sleep */
   int signal;                /* that rings also send to signal_thread; 0: none */
   pid_t signal_thread;
-  int held; /* the worker whose reply the caller looks at, -1 */
+  pid_t owner; /* the process that opened it: a child that its host forks must leave the workers alone */
+  int held;    /* the worker whose reply the caller looks at, -1 */
   struct message reply;
   struct transport_fork *next_open; /* parent: list of all, so that a child can close their bells */
 };
@@ -713,9 +714,8 @@ static void leave_list(struct transport_fork *f) {
   pthread_mutex_unlock(&all_open_lock);
 }
 
-static void stop(struct transport *t, int gently) {
-  struct transport_fork *f = self(t);
-  int i, saved = errno;
+static void end_workers(struct transport_fork *f, int gently) {
+  int i;
   int patience_ms = f->options.patience_ms > 0 ? f->options.patience_ms : EXIT_PATIENCE_MS;
   int64_t deadline = clock_now() + patience_ms * INT64_C(1000000);
   for (i = 0; i < f->options.worker_count; i++) {
@@ -734,8 +734,16 @@ static void stop(struct transport *t, int gently) {
     if (gently)
       dismiss(p, deadline);
     reap(f, p);
-    forget(p);
   }
+}
+
+static void stop(struct transport *t, int gently) {
+  struct transport_fork *f = self(t);
+  int i, saved = errno;
+  if (f->owner == getpid())
+    end_workers(f, gently);
+  for (i = 0; i < f->options.worker_count; i++)
+    forget(&f->processes[i]);
   leave_list(f);
   munmap(f->memory, f->layout.footprint * (size_t)f->options.worker_count);
   free(f->processes);
@@ -775,6 +783,7 @@ enum status transport_fork_open(struct transport **t, const struct fork_options 
     return STATUS_NOMEM;
   f->base.ops = &fork_ops;
   f->options = *options;
+  f->owner = getpid();
   f->held = -1;
   f->processes = calloc(count, sizeof *f->processes);
   f->polls = calloc(2 * count, sizeof *f->polls);

@@ -437,6 +437,26 @@ static void test_stop(int gently) {
         gently ? "a gentle end leaves no descriptor" : "a hard end leaves no descriptor");
 }
 
+/* The host has forked, and the child closes all that it has. */
+static void test_forked_host(void) {
+  int gently;
+  for (gently = 0; gently <= 1; gently++) {
+    struct transport *t = open_with(echo_main, 2, RING);
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+      t->ops->stop(t, gently);
+      _exit(0);
+    }
+    waitpid(child, &status, 0);
+    order(t, 0, 1, ECHO);
+    order(t, 1, 2, ECHO);
+    check(status == 0 && replied(t, 0, 1) && replied(t, 1, 2),
+          "a child of the host that stops what it has inherited does the workers no harm");
+    t->ops->stop(t, 1);
+  }
+}
+
 static void test_unused(void) {
   struct fork_options options = {.worker_count = 2, .thread_limit = 1, .ring_size = 4096, .main = echo_main};
   struct transport *t;
@@ -584,6 +604,7 @@ int main(void) {
   test_reaped();
   test_stop(1);
   test_stop(0);
+  test_forked_host();
   test_unused();
   test_silence();
   test_orphans();
