@@ -194,6 +194,9 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   struct ear ear = {.link = link, .parent = parent, .has_exit = c->state.has_exit};
   depth++;
   blocking_install(NULL); /* of the thread that forked us, when that was a task */
+  fatal_watch(
+      NULL,
+      NULL); /* likewise: a fault in here would be noted as that task's, in memory shared with its parent */
   stand_back(c->nice);
   buffer_lines();
   memory_keep();
