@@ -21,9 +21,9 @@ void queue_init(struct queue *q, struct ring *ring, size_t ring_size);
 /* True when there is a task, or a part of one. */
 int queue_there(struct queue *q);
 
-/* True when a part of a long task is there, and the parent may wait for room to send the rest. */
+/* True when a part of a long task is there, and the parent may wait for room to send the rest. An open run is whole. */
 static inline int queue_gathering(const struct queue *q) {
-  return q->inbox.gathering;
+  return q->inbox.gathering && q->left == 0;
 }
 
 /* Loads the bite with at most `most` tasks. OK; AGAIN: there is none; NOMEM: for want of memory the one task that

@@ -480,7 +480,7 @@ int transport_fork_arm(struct transport *t) {
     if (p->life == LIFE_NONE)
       continue;
     if (p->life == LIFE_LEAVING || ring_peek(&p->inbox.reader, 1, &size) != STATUS_OK ||
-        (p->inbox.gathering ? size > 0 : size >= 16) || capacity_of(f, p) != p->capacity)
+        (p->inbox.gathering ? size > 0 : size >= MESSAGE_HEADER) || capacity_of(f, p) != p->capacity)
       return 1;
     if (p->sent != 0 && ring_room(&p->tasks, f->layout.ring_size / 2) >= f->layout.ring_size / 2)
       return 1;
