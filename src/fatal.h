@@ -17,8 +17,8 @@ struct fatal {
   struct seat *seat;    /* says which task runs */
   struct state **state; /* whose Lua stack is shown; may point to NULL */
   char *place;          /* LINK_PLACE bytes of shared memory: where the task is, told when asked */
-  /* stored by the worker's main thread before it sends the signal, loaded by the handler on this thread; relaxed: the
-     signal orders them */
+  /* stored by the worker's listener before it sends the signal, loaded by the handler on this thread; relaxed: the signal
+     orders them */
   _Atomic uint64_t interrupted; /* index of the task that is to end */
 };
 
@@ -31,10 +31,10 @@ void fatal_install(void);
    thread's life: far from the end of its own stack, which may be what has run out. Both NULL: no more. */
 void fatal_watch(struct fatal *fatal, void *stack);
 
-/* Worker main thread: the task of that thread, if it is still the one with this index, is to end with a timeout. */
+/* Listener thread: the task of that thread, if it is still the one with this index, is to end with a timeout. */
 void fatal_interrupt(struct fatal *fatal, pthread_t thread, uint64_t index);
 
-/* Worker main thread: notes that the process dies for this task. */
+/* Listener thread: notes that the process dies for this task. */
 void fatal_overrun(struct fatal *fatal, uint64_t index);
 
 #endif

@@ -178,7 +178,7 @@ static struct tally_worker *push_tally(lua_State *L, struct map *map) {
   return workers;
 }
 
-/* tally(map) -> a table, see figures.h; after the map's end as it was then */
+/* tally(map) -> a table, see push_figures; after the map's end as it was then */
 static int l_tally(lua_State *L) {
   struct map *map = map_check(L);
   struct tally_worker *workers = push_tally(L, map);

@@ -233,7 +233,7 @@ static uint64_t number_at(const unsigned char *bytes, size_t size) {
 }
 
 /* FORMAT: there is no record. */
-static enum status read_head(const unsigned char *head, uint64_t at, struct record *r) {
+static enum status read_head(const unsigned char *head, uint64_t at, struct journal_record *r) {
   if (memcmp(head, marker, sizeof marker) != 0)
     return STATUS_FORMAT;
   r->at = at;
@@ -244,7 +244,7 @@ static enum status read_head(const unsigned char *head, uint64_t at, struct reco
 }
 
 /* OK; FORMAT: there is no whole record at this place; SYSTEM; NOMEM. */
-static enum status check_record(struct journal *j, uint64_t at, struct record *r) {
+static enum status check_record(struct journal *j, uint64_t at, struct journal_record *r) {
   const unsigned char *bytes;
   unsigned char sum[HEAD - SUMMED];
   struct digester d;
@@ -270,7 +270,7 @@ static enum status check_record(struct journal *j, uint64_t at, struct record *r
 }
 
 /* The first whole record behind `at`, where there is none. OK; CLOSED: there is none; SYSTEM; NOMEM. */
-static enum status search(struct journal *j, uint64_t at, struct record *r) {
+static enum status search(struct journal *j, uint64_t at, struct journal_record *r) {
   const unsigned char *bytes, *found;
   enum status status;
   for (at++; at < j->size && j->size - at >= HEAD;) {
@@ -302,7 +302,7 @@ static enum status settle(struct journal *j) {
   return STATUS_CLOSED;
 }
 
-enum status journal_next(struct journal *j, struct record *r) {
+enum status journal_next(struct journal *j, struct journal_record *r) {
   enum status status = j->at == j->size ? STATUS_CLOSED : check_record(j, j->at, r);
   if (status == STATUS_FORMAT)
     status = j->at == 0 ? STATUS_CLOSED : search(j, j->at, r);
@@ -335,7 +335,7 @@ enum status journal_read(struct journal *j, uint64_t at, struct buffer *body) {
   const unsigned char *bytes;
   unsigned char head[HEAD];
   struct digester d;
-  struct record r;
+  struct journal_record r;
   enum status status;
   body->size = 0;
   if (at > j->end || j->end - at < HEAD)

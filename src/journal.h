@@ -23,7 +23,7 @@
 
 struct journal;
 
-struct record {
+struct journal_record {
   uint64_t at; /* place in the file */
   uint64_t size;
   uint32_t kind; /* its meaning is the caller's */
@@ -39,7 +39,7 @@ void journal_close(struct journal **journal);
 
 /* The next whole record, without its body. Damaged ones are skipped; what is not whole at the end of the file is cut off.
    OK; CLOSED: that was all; SYSTEM with errno; NOMEM. */
-enum status journal_next(struct journal *journal, struct record *record);
+enum status journal_next(struct journal *journal, struct journal_record *record);
 
 /* Replaces what is in the buffer by the body of a record. OK; NOMEM; SYSTEM with errno; FORMAT: it has been damaged since
    journal_next saw it. */

@@ -1,5 +1,5 @@
 /* link.h - what a parent and one worker share: a ring each way, a few words, a doorbell.
-   Level 2: ring, doorbell.
+   Level 2: ring, doorbell, tally.
 
    One piece of shared memory a worker, mapped before the fork and laid out as: control, task ring, reply ring, seats, places.
    Each word has one writer, named here. A worker may die at any instruction: link_reset makes the piece as new. */
@@ -12,7 +12,6 @@
 
 #include "doorbell.h"
 #include "ring.h"
-
 #include "tally.h"
 
 #define LINK_TRACE 512 /* bytes of text */
@@ -47,7 +46,7 @@ struct control {
   /* stored by the worker under its team's lock (relaxed), loaded by the parent (relaxed): figures for people */
   _Alignas(RING_LINE) _Atomic uint64_t working_ns;
   _Atomic uint64_t slow_index[TALLY_SLOW], slow_ns[TALLY_SLOW];
-  /* stored by a dying worker: the fault handler of the thread that faulted, or its main thread when a task will not end;
+  /* stored by a dying worker: the fault handler of the thread that faulted, or its listener when a task will not end;
      fault_index last (release). Loaded by the parent after the death (acquire). */
   _Atomic uint64_t fault_index; /* of the task; 0: none */
   _Atomic int fault_timeout;    /* it overran its timeout */

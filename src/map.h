@@ -28,6 +28,7 @@ enum {
   SLOT_END,
   SLOT_COUNT = SLOT_END
 };
+
 enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
 
 /* A map's life; times as clock_now() tells them. */
@@ -70,6 +71,7 @@ struct map {
   int epoll;              /* what an event loop waits on; -1: nobody asked */
   int alarm;              /* in it: a timer for what no bell rings for; -1: as above */
 };
+
 /* [-0, +0, m] Registers the metatable of maps; adds `open`, `wait` and the table `methods` to the table on top. */
 void map_register(lua_State *L);
 

@@ -36,9 +36,9 @@ struct recorder {
   char *path;
   struct bag bag; /* results of earlier runs: task -> 2 * place in the file + 1 when bound */
   uint64_t result_count;
-  struct record function;  /* the last RECORD_FUNCTION; kind 0: there is none */
-  uint64_t bound_since;    /* bound results before this place are of another function */
-  struct pending *pending; /* circular: task k is pending[k & (pending_capacity - 1)] */
+  struct journal_record function; /* the last RECORD_FUNCTION; kind 0: there is none */
+  uint64_t bound_since;           /* bound results before this place are of another function */
+  struct pending *pending;        /* circular: task k is pending[k & (pending_capacity - 1)] */
   uint64_t pending_capacity;
   struct buffer scratch;
   int seeded; /* results depend on the seed and the task's index, too */
@@ -210,7 +210,7 @@ void recorder_flush(lua_State *L, struct recorder *r) {
 
 /* OK NOMEM SYSTEM. Learns what is in the file. */
 static enum status look_through(struct recorder *r) {
-  struct record record;
+  struct journal_record record;
   enum status status;
   while ((status = journal_next(r->journal, &record)) == STATUS_OK) {
     if (record.kind == RECORD_FUNCTION) {

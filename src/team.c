@@ -158,7 +158,8 @@ static int may_leave(struct member *m) {
   if (leave) {
     team->limit = --team->thread_count;
     team_tell_capacity(team);
-    pthread_cond_broadcast(&team->tasks); /* it gave tasks back, or was the last that worked when no more come */
+    pthread_cond_broadcast(
+        &team->tasks); /* it gave tasks back, or was the last that worked when no more come */
   }
   pthread_mutex_unlock(&team->lock);
   return leave;

@@ -60,7 +60,7 @@ static enum status add(struct journal *j, uint64_t k) {
 }
 
 /* Record and body are those of record k. */
-static int is(struct journal *j, const struct record *r, uint64_t k) {
+static int is(struct journal *j, const struct journal_record *r, uint64_t k) {
   unsigned char body[200];
   struct buffer b = {0};
   struct digest digest = digest_of(1, &k, sizeof k);
@@ -72,7 +72,7 @@ static int is(struct journal *j, const struct record *r, uint64_t k) {
 }
 
 /* Opens the file and looks it through. Returns how many records there are; -1: something else happened. */
-static int reopen(struct journal **j, struct record *records, int most) {
+static int reopen(struct journal **j, struct journal_record *records, int most) {
   enum status status = journal_open(j, path);
   int n = 0;
   while (status == STATUS_OK && n < most && (status = journal_next(*j, &records[n])) == STATUS_OK)
@@ -82,7 +82,7 @@ static int reopen(struct journal **j, struct record *records, int most) {
 
 /* The file holds exactly records 1 to count. */
 static int holds(int count) {
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j;
   int n = reopen(&j, records, 64), i;
   int ok = n == count;
@@ -115,7 +115,7 @@ static unsigned char byte_at(off_t at) {
 
 /* A file with records 1 to count, and nothing else. */
 static void make(int count) {
-  struct record r;
+  struct journal_record r;
   struct journal *j;
   int i, n;
   unlink(path);
@@ -128,7 +128,7 @@ static void make(int count) {
 }
 
 static void test_life(void) {
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j;
   int n;
   off_t size;
@@ -159,7 +159,7 @@ static void test_golden(void) {
       0x1d, 0x1e, 0x1f, 0x6b, 0x47, 0x00, 0x5b, 0x9c, 0x65, 0xeb, 0x9e, 'h',  'e',  'l',  'l',  'o'};
   unsigned char bytes[sizeof expected + 1];
   struct digest digest;
-  struct record r;
+  struct journal_record r;
   struct journal *j;
   int i, fd, n = 0;
   for (i = 0; i < DIGEST_SIZE; i++)
@@ -178,7 +178,7 @@ static void test_golden(void) {
 static void test_scarce(void) {
   int at, ok = 1, done = 0;
   for (at = 0; !done && at < 1000; at++) {
-    struct record records[8];
+    struct journal_record records[8];
     struct buffer b = {0};
     struct journal *j = NULL;
     int n, flushed = 0, k;
@@ -232,7 +232,7 @@ static void test_torn(void) {
 }
 
 static void test_damaged(void) {
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j;
   struct buffer b = {0};
   int n, k, ok = 1;
@@ -264,7 +264,7 @@ static void test_damaged(void) {
 }
 
 /* The record is one of 1 to 21, whole. */
-static int is_genuine(struct journal *j, const struct record *r) {
+static int is_genuine(struct journal *j, const struct journal_record *r) {
   uint64_t k;
   for (k = 1; k <= 21; k++)
     if (is(j, r, k))
@@ -273,7 +273,7 @@ static int is_genuine(struct journal *j, const struct record *r) {
 }
 
 static void test_random(uint64_t seed) {
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j;
   int round, ok = 1;
   for (round = 0; round < check_times(500); round++) {
@@ -303,7 +303,7 @@ static void test_random(uint64_t seed) {
 /* A result may be a journal itself. */
 static void test_nested(void) {
   unsigned char bytes[4096];
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j;
   struct digest digest = digest_of(1, "", 0);
   ssize_t size;
@@ -322,7 +322,7 @@ static void test_nested(void) {
 }
 
 static void test_large(void) {
-  struct record records[4];
+  struct journal_record records[4];
   struct journal *j;
   struct buffer b = {0};
   size_t size = (size_t)3 << 20, i;
@@ -369,7 +369,7 @@ static void test_foreign(void) {
 }
 
 static void test_lock(void) {
-  struct record records[64];
+  struct journal_record records[64];
   struct journal *j, *other;
   int fds[2], status, n;
   pid_t child;
@@ -393,7 +393,7 @@ static void test_lock(void) {
 }
 
 static void test_full(void) {
-  struct record records[64];
+  struct journal_record records[64];
   struct rlimit limit, small;
   struct journal *j;
   off_t size;
