@@ -206,8 +206,13 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){
-      .fill_most = FILL_FIRST, .tick = CLOCK_NEVER, .look = INT_MAX, .input = -1, .epoll = -1, .alarm = -1};
+  *map = (struct map){.fill_most = FILL_FIRST,
+                      .tick = CLOCK_NEVER,
+                      .look = INT_MAX,
+                      .streak_most = 1,
+                      .input = -1,
+                      .epoll = -1,
+                      .alarm = -1};
   /* closed until open_pool succeeds */
   map->times.opened = clock_now();
   luaL_setmetatable(L, MAP);

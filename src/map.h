@@ -51,15 +51,16 @@ struct map {
   int floats;                /* RANGE: of floats */
   lua_Integer first, step;
   lua_Number first_float, step_float;
-  lua_State *feeder;     /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
-  lua_Integer fill_most; /* tasks pulled in one go */
-  int exhausted;         /* no more tasks will come */
-  int feeding;           /* the input's own code runs */
-  int paused;            /* the feeder yielded by itself (rest), not the input's code */
-  int input;             /* descriptor of an input that has nothing now, though there is room; else -1 */
-  int failed_input;      /* SLOT_ERROR holds what the input raised */
-  int forked;            /* the first worker is */
-  int streak;
+  lua_State *feeder;       /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
+  lua_Integer fill_most;   /* tasks pulled in one go */
+  int exhausted;           /* no more tasks will come */
+  int feeding;             /* the input's own code runs */
+  int paused;              /* the feeder yielded by itself (rest), not the input's code */
+  int input;               /* descriptor of an input that has nothing now, though there is room; else -1 */
+  int failed_input;        /* SLOT_ERROR holds what the input raised */
+  int forked;              /* the first worker is */
+  int streak, streak_most; /* results handed out since the last look at the workers */
+  int64_t streak_began;
   int look;                    /* mask: watch() is called at streaks in which these bits are 0 */
   int64_t tick;                /* when SLOT_WATCHER is called next; CLOCK_NEVER: nobody watches */
   int64_t looked;              /* at the clock for that */

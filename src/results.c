@@ -14,7 +14,8 @@
 #include "recorder.h"
 #include "snapshot.h"
 
-#define STREAK      64 /* results handed out between two looks at the workers */
+#define STREAK_MOST 64                    /* results handed out between two looks at the workers */
+#define STREAK_NS   (CLOCK_SECOND / 5000) /* what that may take: fewer are handed out to a loop that is slow */
 #define BUFFER_KEEP ((size_t)1 << 20)
 
 static int64_t sooner(int64_t a, int64_t b) {
@@ -112,20 +113,36 @@ static void hold_signals(lua_State *L, struct map *map) {
   luaL_error(L, "the map was closed by a callback");
 }
 
+/* [-0, +0, e] Results are handed out one after the other, but not for long: meanwhile workers may have run out of tasks. */
+static void look_at_workers(lua_State *L, struct map *map) {
+  int64_t now = clock_now(), took = now - map->streak_began;
+  map->streak_began = now;
+  if (took > STREAK_NS && map->streak_most > 1)
+    map->streak_most /= 2;
+  else if (took < STREAK_NS / 4 && map->streak_most < STREAK_MOST)
+    map->streak_most *= 2;
+  map->streak = 0;
+  await(L, map, 0);
+}
+
+/* True when the workers could use more tasks than the last pull brought, and the input may have them. */
+static int can_pull(struct map *map) {
+  return !map->exhausted && map->input < 0 && pool_room(map->pool) > 0;
+}
+
 /* [-0, +0, e] Until a result is at its turn. */
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
     enum status status;
+    int64_t until;
     if ((map->streak & map->look) == 0)
       watcher_look(L, map);
-    if (map->streak < STREAK && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
+    if (map->streak < map->streak_most && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
       map->streak++;
       return OUTCOME_READY;
     }
-    if (map->streak >= STREAK) {
-      map->streak = 0;
-      await(L, map, 0);
-    }
+    if (map->streak >= map->streak_most)
+      look_at_workers(L, map);
     if (feed_fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
     given = 0;
@@ -135,12 +152,13 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
       return OUTCOME_FINISHED;
     watcher_look(L, map);
     hold_signals(L, map);
-    status = await(L, map, sooner(deadline, map->tick));
+    until = can_pull(map) ? 0 : sooner(deadline, map->tick);
+    status = await(L, map, until);
     if (status == STATUS_AGAIN && errno == EINTR) {
       heed(L);
       if (map->pool == NULL)
         luaL_error(L, "the map was closed by a callback");
-    } else if (status == STATUS_AGAIN && deadline <= map->tick) {
+    } else if (status == STATUS_AGAIN && until == deadline) {
       return OUTCOME_NOTHING;
     } else if (status == STATUS_CLOSED) {
       luaL_error(L, "the map ends: its workers die one after the other without completing a task");
