@@ -17,7 +17,7 @@
 #define NAMES_FIRST 16   /* the same for strings */
 #define NAMES_MOST  1024 /* then the older make room: 16 KB stay in a core's first cache */
 
-/* An address, NULL in a free spot, and a number that its owner makes something * of. */
+/* An address, NULL in a free spot, and a number that its owner makes something of. */
 struct spot {
   const void *what;
   uint64_t where;
@@ -31,7 +31,7 @@ struct seen {
   struct spot first[SEEN_FIRST];
 };
 
-/* Strings: pairs of spots, the last one used first; what does not fit is * forgotten. */
+/* Strings: pairs of spots, the last one used first; what does not fit is forgotten. */
 struct names {
   struct spot *spots;
   size_t mask;  /* number of pairs - 1 */
@@ -51,7 +51,8 @@ static inline void seen_release(struct seen *s) {
     free(s->spots);
 }
 
-/* Neighbours in memory, made one after the other, mostly stay neighbours here: * the cache likes that. */
+/* Neighbours in memory, made one after the other, mostly stay neighbours here: the
+   cache likes that. */
 static inline size_t seen_home(const void *what) {
   uintptr_t n = (uintptr_t)what >> 5;
   return (size_t)(n ^ n >> 8 ^ n >> 17);
@@ -82,7 +83,8 @@ static enum status seen_grow(struct seen *s) {
   return STATUS_OK;
 }
 
-/* OK: `what` is new and now goes with *where; AGAIN: it is not, *where tells * with what it went; NOMEM */
+/* OK: `what` is new and now goes with *where; AGAIN: it is not, *where tells with
+   what it went; NOMEM */
 static inline enum status seen_meet(struct seen *s, const void *what, uint64_t *where) {
   struct spot *spot;
   if (s->count > s->mask / 2 && seen_grow(s) != STATUS_OK)
@@ -139,7 +141,7 @@ static void names_grow(struct names *n) {
     free(old);
 }
 
-/* The number that goes with the string, to be read and changed until the next * call; NULL: it is not there. */
+/* The number that goes with the string, to be read and changed until the next call; NULL: it is not there. */
 static inline uint64_t *names_find(struct names *n, const void *what) {
   struct spot *pair = names_pair(n, what);
   uint64_t where;
