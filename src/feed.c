@@ -173,6 +173,10 @@ int feed_fill(lua_State *L, struct map *map, int given) {
   return yielded;
 }
 
+int feed_hungry(const struct map *map) {
+  return !map->exhausted && map->input < 0 && pool_room(map->pool) > 0;
+}
+
 /* begin(map): the first tasks go out; from here on workers see the script as it is now */
 static int l_begin(lua_State *L) {
   struct map *map = map_check_open(L);

@@ -97,6 +97,9 @@ extern const luaL_Reg feed_methods[], results_methods[], bells_methods[], watche
    feeder's stack; -1: none. `given`: values on L's top to resume it with. */
 int feed_fill(lua_State *L, struct map *map, int given);
 
+/* feed.c: true when feed_fill would pull more at once: it does so in portions. Who sleeps then may wait for nothing. */
+int feed_hungry(const struct map *map);
+
 /* bells.c: sleeps on the map's input, its bells and its pool's deadlines. As pool_wait; OK also when an input that had
    nothing has something. */
 enum status bells_wait(struct map *map, int64_t deadline);

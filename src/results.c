@@ -125,16 +125,11 @@ static void look_at_workers(lua_State *L, struct map *map) {
   await(L, map, 0);
 }
 
-/* True when the workers could use more tasks than the last pull brought, and the input may have them. */
-static int can_pull(struct map *map) {
-  return !map->exhausted && map->input < 0 && pool_room(map->pool) > 0;
-}
-
 /* [-0, +0, e] Until a result is at its turn. */
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
     enum status status;
-    int64_t until;
+    int hungry;
     if ((map->streak & map->look) == 0)
       watcher_look(L, map);
     if (map->streak < map->streak_most && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {
@@ -152,13 +147,13 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
       return OUTCOME_FINISHED;
     watcher_look(L, map);
     hold_signals(L, map);
-    until = can_pull(map) ? 0 : sooner(deadline, map->tick);
-    status = await(L, map, until);
+    hungry = feed_hungry(map) && (deadline == 0 || clock_now() < deadline);
+    status = await(L, map, hungry ? 0 : sooner(deadline, map->tick));
     if (status == STATUS_AGAIN && errno == EINTR) {
       heed(L);
       if (map->pool == NULL)
         luaL_error(L, "the map was closed by a callback");
-    } else if (status == STATUS_AGAIN && until == deadline) {
+    } else if (status == STATUS_AGAIN && deadline <= map->tick && !hungry) {
       return OUTCOME_NOTHING;
     } else if (status == STATUS_CLOSED) {
       luaL_error(L, "the map ends: its workers die one after the other without completing a task");
