@@ -54,44 +54,44 @@ static int kernel_sleeps(int tid) {
   return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
 }
 
-/* Twice asleep in the same task: it waits. */
-static void sample_member(struct member *m) {
+/* Twice asleep in the same task: it waits. Returns whether the parent is to be rung. */
+static int sample_member(struct member *m) {
   uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_relaxed);
-  int asleep = kernel_sleeps(m->tid);
+  int asleep = kernel_sleeps(m->tid), ring = 0;
   if (asleep && m->asleep_at_sample && m->sampled_index == index) {
     m->blocked = 1;
     m->team->blocked++;
-    if (exchange_share(m))
-      team_ring_parent(m->team);
+    ring = exchange_share(m);
   }
   m->asleep_at_sample = asleep;
   m->sampled_index = index;
+  return ring;
 }
 
 int team_sample(struct team *team) {
   struct member *m;
-  int looked = 0, seen = 0, before, grow = 0, again;
+  int looked = 0, seen = 0, before, grow = 0, ring = 0, again;
   pthread_mutex_lock(&team->lock);
   before = team->blocked;
   for (m = team->members; m != NULL && looked < SAMPLE_MOST && seen < SEEN_MOST; m = m->next, seen++)
     if (m->in_task && !m->blocked && m->tid != 0) {
-      sample_member(m);
+      ring |= sample_member(m);
       looked++;
     }
   if (team->blocked > before) {
     team->sample_ms = SAMPLE_MS_LEAST;
     team->budget = team->thread_count / 2;
     team_tell_capacity(team);
-    grow = team_wants_thread(team);
-    if (!grow && team_starving(team)) {
-      team_arm(team);
-      team_ring_parent(team);
-    }
+    grow = team_replace(team, &ring);
   } else if (team->sample_ms < SAMPLE_MS_MOST) {
     team->sample_ms *= 2;
   }
-  again = team_computing(team) > 0 && team->thread_count < team->limit ? team->sample_ms : INT_MAX;
+  again = INT_MAX;
+  if (team_computing(team) > 0 && (team->idle > 0 || team->thread_count < team->limit))
+    again = team->sample_ms;
   pthread_mutex_unlock(&team->lock);
+  if (ring)
+    team_ring_parent(team);
   if (grow)
     team_grow(team);
   return again;

@@ -87,6 +87,10 @@ void team_tell_capacity(struct team *team);
 void team_ring_parent(struct team *team);
 int team_arm(struct team *team); /* somebody waits for tasks: true when there are some already */
 
+/* Under the lock, one thread more waits in its task: others shall compute meanwhile. True when one was reserved, as by
+   team_wants_thread; *ring is set when the parent is to be rung. */
+int team_replace(struct team *team, int *ring);
+
 /* Waits for a signal on the condition; without a listener, for the doorbell itself. */
 void team_wait_for(struct team *team, pthread_cond_t *condition);
 

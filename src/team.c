@@ -60,6 +60,19 @@ int team_arm(struct team *team) {
   return queue_there(&team->queue);
 }
 
+int team_replace(struct team *team, int *ring) {
+  int grow = team_wants_thread(team);
+  if (team->idle > 0 && queue_there(&team->queue))
+    pthread_cond_signal(&team->tasks); /* what was shared out comes without a ring */
+  if (grow || team_computing(team) > 0)
+    return grow;
+  if (team_starving(team) && team_arm(team))
+    return team_wants_thread(team); /* came between the look and the arming */
+  if (!queue_there(&team->queue) && (team->idle > 0 || team->thread_count < team->limit))
+    *ring = 1; /* it sees the capacity and sends more, if it has any */
+  return 0;
+}
+
 void team_wait_for(struct team *team, pthread_cond_t *condition) {
   if (team->listen_alone == NULL) {
     pthread_cond_wait(condition, &team->lock);
@@ -91,16 +104,9 @@ static void begin_blocking(struct blocking *b) {
       m->wait_at = m->blocked_at;
   }
   ring = exchange_share(m);
-  if (team->idle > 0 && queue_there(&team->queue))
-    pthread_cond_signal(&team->tasks); /* what was shared out comes without a ring */
-  grow = team_wants_thread(team);
+  grow = team_replace(team, &ring);
   if (grow)
     team->budget = team->blocked / 4; /* where many wait, more will: threads are added side by side */
-  if (!grow && team_starving(team)) {
-    team_arm(team);
-    grow = team_wants_thread(team); /* came between the look and the arming */
-    ring |= !grow;                  /* it sees the capacity and sends more, if it has any */
-  }
   pthread_mutex_unlock(&team->lock);
   if (ring)
     team_ring_parent(team);

@@ -14,11 +14,13 @@
 #endif
 
 #include "blocking.h"
+#include "clock.h"
 #include "fatal.h"
 #include "memory.h"
 #include "team.h"
 
 #define ORPHAN_CHECK_MS 500 /* when the bell is held open by a stranger, the parent's death shows by this */
+#define DEAF_NS         10000000 /* without a look while one ring follows the other */
 #define EXIT_NO_MEMORY  125
 #define LISTENER_STACK  (256 << 10)
 
@@ -74,8 +76,9 @@ struct ear {
   struct link *link;
   struct team *team;
   int parent;
-  int has_exit; /* the threads do not end with the process, but it with them */
-  int hung_up;  /* the parent has closed the bell */
+  int has_exit;       /* the threads do not end with the process, but it with them */
+  int hung_up;        /* the parent has closed the bell */
+  int64_t deaf_since; /* clock_now() of the first ring after the last look; 0: there was none */
 };
 
 /* The parent closed the bell: either it died, or it has all results and wants us to end in order. A thread that is in a task
@@ -92,21 +95,38 @@ static void leave(struct ear *ear) {
 }
 
 /* Returns the milliseconds after which to look again. */
-static int hear(struct ear *ear, int timeout_ms) {
-  struct pollfd bell = {.fd = ear->hung_up ? -1 : ear->link->bell, .events = POLLIN};
-  int ready = poll(&bell, 1, timeout_ms), again_ms;
-  if (ready > 0) {
-    if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
-      leave(ear);
-    team_wake(ear->team);
-    return sooner(1, team_check_deadlines(ear->team));
-  }
-  if (ready < 0)
-    return timeout_ms;
+static int look(struct ear *ear) {
+  int sample_ms;
   if (getppid() != ear->parent)
     die();
-  again_ms = sooner(team_sample(ear->team), team_share(ear->team));
-  return sooner(ORPHAN_CHECK_MS, sooner(again_ms, team_check_deadlines(ear->team)));
+  ear->deaf_since = 0;
+  sample_ms = team_sample(ear->team); /* first: what it takes from threads that wait is to be seen */
+  return sooner(ORPHAN_CHECK_MS, sooner(sample_ms, team_share(ear->team)));
+}
+
+/* Rings that follow each other closely must not keep us from looking. */
+static void obey(struct ear *ear) {
+  int64_t now = clock_now();
+  if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
+    leave(ear);
+  team_wake(ear->team);
+  if (ear->deaf_since == 0)
+    ear->deaf_since = now;
+  else if (now - ear->deaf_since > DEAF_NS)
+    look(ear);
+}
+
+/* Returns as look does. */
+static int hear(struct ear *ear, int timeout_ms) {
+  struct pollfd bell = {.fd = ear->hung_up ? -1 : ear->link->bell, .events = POLLIN};
+  int ready = poll(&bell, 1, timeout_ms), again_ms = 1;
+  if (ready < 0)
+    return timeout_ms;
+  if (ready > 0)
+    obey(ear);
+  else
+    again_ms = look(ear);
+  return sooner(again_ms, team_check_deadlines(ear->team));
 }
 
 /* listener thread */

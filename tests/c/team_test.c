@@ -453,6 +453,26 @@ static void test_share_with_idle(void) {
   close_rig(rig);
 }
 
+/* The parent sends only what the worker says it can use: it must hear that a thread waits, or the idle one stays idle. */
+static void test_idle_asks(char what, const char *sentence) {
+  struct rig *rig = open_rig(65536, 2);
+  int round, ok = 1;
+  for (round = 0; round < 20; round++) {
+    _Atomic int *capacity = &rig->link.control->capacity;
+    ok &= send(rig, 1, what, 2) == STATUS_OK;
+    bell_arm(&rig->link.control->parent_asleep);
+    while (atomic_load(capacity) < 2)
+      sleep_until_rung(rig);
+    bell_disarm(&rig->link.control->parent_asleep);
+    ok &= send(rig, 2, what, 2) == STATUS_OK;
+    ok &= all_back(rig, 2);
+    while (atomic_load(capacity) > 1)
+      sched_yield();
+  }
+  check(ok && threads(rig) == 2, sentence);
+  close_rig(rig);
+}
+
 static void test_chunksize(void) {
   struct rig *rig = make_rig(65536, 4);
   struct message m;
@@ -610,6 +630,8 @@ int main(void) {
   test_run_with_long(MEET, "a task of a run that waits gives the others of its run to other threads");
   test_run_with_long(MEET_SILENTLY, "also when it does not say that it waits");
   test_share_with_idle();
+  test_idle_asks(MEET, "a thread that waits has the parent send something for one that is idle");
+  test_idle_asks(MEET_SILENTLY, "also when it does not say that it waits");
   test_chunksize();
   test_full();
   test_long_replies();
