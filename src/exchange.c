@@ -50,6 +50,7 @@ static int hand_over(struct member *m) {
   struct message message;
   if (!has_replies(m))
     return 0;
+  m->handing_over = 1;
   while (
       team->sending) /* a long reply goes through whole before another starts; ours may be shared meanwhile */
     wait_room(team);
@@ -67,6 +68,7 @@ static int hand_over(struct member *m) {
     m->reply = NULL;
   }
   team->sending = 0;
+  m->handing_over = 0;
   if (team->room_waiters > 0)
     pthread_cond_broadcast(&team->room);
   return 1;

@@ -74,7 +74,7 @@ int team_sample(struct team *team) {
   pthread_mutex_lock(&team->lock);
   before = team->blocked;
   for (m = team->members; m != NULL && looked < SAMPLE_MOST && seen < SEEN_MOST; m = m->next, seen++)
-    if (m->in_task && !m->blocked && m->tid != 0) {
+    if (m->in_task && !m->blocked && !m->handing_over && m->tid != 0) {
       ring |= sample_member(m);
       looked++;
     }

@@ -22,10 +22,11 @@ struct member {
   struct member *next;
   struct seat *seat;
   int number;
-  int tid;              /* the kernel's number, for team_sample; 0 until the thread runs */
-  int in_task;          /* has a bite that is not done; all below under the team's lock */
-  int shared;           /* its bite had several tasks; counted in team->shared */
-  int blocked;          /* counted in team->blocked */
+  int tid;          /* the kernel's number, for team_sample; 0 until the thread runs */
+  int in_task;      /* has a bite that is not done; all below under the team's lock */
+  int shared;       /* its bite had several tasks; counted in team->shared */
+  int blocked;      /* counted in team->blocked */
+  int handing_over; /* its task is done, its reply may wait for room: more threads would only wait with it */
   int asleep_at_sample; /* the kernel said so at the last look, in the same task */
   uint64_t sampled_index;
   uint32_t begun_at_look; /* tasks begun at the last team_share */
