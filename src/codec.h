@@ -68,6 +68,7 @@ enum tag {
 };
 
 #define CODEC_SHORT_STRING 40 /* bytes; Lua keeps one copy of each: its address tells it */
+#define CODEC_HEAD_MOST    12 /* bytes: a number, a tag, a varint */
 #define CODEC_NEAR_NAMES   (TAG_NEGATIVE - TAG_NAME)
 #define CODEC_FLAG_SEEN    0x80
 #define CODEC_FLAG_META    0x40
@@ -96,6 +97,10 @@ struct codec_fault {
    OK; NOMEM; DEPTH and TYPE fill fault (may be NULL) with path and type. On failure b->size is as before. */
 enum status codec_encode(lua_State *L, int first, int count, struct buffer *b, struct codec_link *link,
                          struct codec_fault *fault);
+
+/* The first bytes of the message of one string, longer than CODEC_SHORT_STRING: the string itself follows. Returns their
+   number. */
+size_t codec_string_head(unsigned char head[CODEC_HEAD_MOST], size_t size);
 
 /* [-0, +count|0, e] Pushes the values of one message and stores their number.
    Trusts no byte (but code, which only comes with a link). Raises only for memory (and what link->resolve raises);

@@ -21,6 +21,7 @@
 #include "worker.h"
 
 #define BUFFER_KEEP ((size_t)1 << 16) /* bytes of encode's buffer that are kept between calls */
+#define LONG_STRING 4096              /* bytes from which a string is worth a way of its own */
 
 /* sleep(seconds): this thread only. A hook that a signal handler sets meanwhile acts at once; it may raise. */
 static int l_sleep(lua_State *L) {
@@ -107,12 +108,25 @@ static void push_buffer(lua_State *L) {
   lua_setmetatable(L, -2);
 }
 
+/* [-0, +1, m] The message of one long string: it is copied once, not twice. */
+static void push_string_message(lua_State *L, size_t size) {
+  unsigned char head[CODEC_HEAD_MOST];
+  lua_pushlstring(L, (const char *)head, codec_string_head(head, size));
+  lua_pushvalue(L, 1);
+  lua_concat(L, 2);
+}
+
 /* encode(...) -> string. Raises for what cannot travel. Upvalue: a buffer, used again and again: nothing in here calls back. */
 static int l_encode(lua_State *L) {
   int count = lua_gettop(L);
   struct codec_fault fault;
   struct buffer *b = lua_touserdata(L, lua_upvalueindex(1));
   enum status status;
+  size_t size;
+  if (count == 1 && lua_type(L, 1) == LUA_TSTRING && lua_tolstring(L, 1, &size) && size >= LONG_STRING) {
+    push_string_message(L, size);
+    return 1;
+  }
   buffer_reset(b, BUFFER_KEEP);
   status = codec_encode(L, 1, count, b, NULL, &fault);
   if (status == STATUS_TYPE || status == STATUS_DEPTH)

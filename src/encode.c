@@ -724,3 +724,9 @@ enum status codec_encode(lua_State *L, int first, int count, struct buffer *b, s
     b->size = start;
   return status;
 }
+
+size_t codec_string_head(unsigned char head[CODEC_HEAD_MOST], size_t size) {
+  unsigned char *p = put_varint(head, 1);
+  *p++ = TAG_LONG_STRING;
+  return (size_t)(put_varint(p, size) - head);
+}

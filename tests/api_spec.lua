@@ -938,6 +938,15 @@ describe("small functions", function()
     assert.is_true(fast_map.cpus() >= 1)
   end)
 
+  it("encode and decode do not mind how long a string is", function()
+    for _, size in ipairs { 0, 1, 40, 41, 127, 128, 4095, 4096, 4097, 16383, 16384, 1 << 20 } do
+      local text = ("\0"):rep(size)
+      local bytes, both = fast_map.encode(text), fast_map.encode(text, text)
+      assert.equal(text, fast_map.decode(bytes))
+      assert.equal(bytes:sub(2), both:sub(2, #bytes)) -- behind the number of values
+    end
+  end)
+
   it("encode and decode turn values into a string and back", function()
     local text = fast_map.encode(1, nil, { "x", { y = false } }, nil)
     assert.equal("string", type(text))
