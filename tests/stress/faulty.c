@@ -1,6 +1,7 @@
 /* faulty.c - a Lua module for tests only: the ways in which a C library kills, blocks or deceives the worker that calls it. */
 #include "config.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -321,16 +323,132 @@ static int l_scarce(lua_State *L) {
   return 0;
 }
 
+/* -- trials ------------------------------------------------------------------------- */
+
+/* descriptors() -> how many are open in this process */
+static int l_descriptors(lua_State *L) {
+  DIR *folder = opendir("/proc/self/fd");
+  int count = -1; /* the folder's own */
+  while (folder != NULL && readdir(folder) != NULL)
+    count++;
+  if (folder != NULL)
+    closedir(folder);
+  lua_pushinteger(L, count - 2); /* . and .. */
+  return 1;
+}
+
+/* blocks() -> how many pieces of memory this process has, as scarce.so counts them */
+static int l_blocks(lua_State *L) {
+  int64_t (*live)(void);
+  *(void **)&live = dlsym(RTLD_DEFAULT, "scarce_live");
+  lua_pushinteger(L, live == NULL ? 0 : live());
+  return 1;
+}
+
+static int64_t milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Kills every child, however many generations there are. */
+static void kill_children(void) {
+  char path[64];
+  int pid;
+  FILE *list;
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+  while (waitpid(-1, NULL, WNOHANG) >= 0) {
+    list = fopen(path, "r");
+    while (list != NULL && fscanf(list, "%d", &pid) == 1)
+      kill(pid, SIGKILL);
+    if (list != NULL)
+      fclose(list);
+    usleep(1000);
+  }
+}
+
+/* Waits for the child, and for all that it left. Returns what became of it. */
+static const char *await_child(pid_t child, int *status, int64_t deadline) {
+  pid_t pid;
+  int alive = 1, other;
+  for (;;) {
+    pid = waitpid(-1, &other, WNOHANG);
+    if (pid == child) {
+      alive = 0;
+      *status = other;
+      deadline = milliseconds() + 1000;
+    } else if (pid < 0) {
+      return "ended";
+    } else if (pid == 0) {
+      if (milliseconds() > deadline)
+        return alive ? "hangs" : "leaves processes";
+      usleep(200);
+    }
+  }
+}
+
+/* refuse(first, last, names): these calls fail from now on, counted anew (scarce.c) */
+static int l_refuse(lua_State *L) {
+  void (*set)(uint64_t, uint64_t, const char *);
+  *(void **)&set = dlsym(RTLD_DEFAULT, "scarce_set");
+  if (set == NULL)
+    return luaL_error(L, "scarce.so is not preloaded");
+  set((uint64_t)luaL_checkinteger(L, 1), (uint64_t)luaL_checkinteger(L, 2), luaL_checkstring(L, 3));
+  return 0;
+}
+
+/* trial(seconds, f) -> what became of a fork of this process that called f: "ended", code; "ended", -signal; "hangs"; "leaves processes"; and how many calls there were */
+static int l_trial(lua_State *L) {
+  uint64_t (*calls)(void);
+  const char *fate;
+  int status = 0;
+  pid_t child;
+  *(void **)&calls = dlsym(RTLD_DEFAULT, "scarce_calls");
+  if (calls == NULL)
+    return luaL_error(L, "scarce.so is not preloaded");
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  child = fork();
+  if (child == 0) {
+    lua_settop(L, 2);
+    lua_call(L, 0, 0);
+    _exit(99);
+  }
+  fate = await_child(child, &status, milliseconds() + (int64_t)(luaL_checknumber(L, 1) * 1000));
+  kill_children();
+  lua_pushstring(L, fate);
+  lua_pushinteger(L, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
+  lua_pushinteger(L, (lua_Integer)calls());
+  return 3;
+}
+
 __attribute__((visibility("default"))) int luaopen_faulty(lua_State *L);
 int luaopen_faulty(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow},
-      {"exit", l_exit},         {"kill", l_kill},       {"block", l_block},
-      {"spin", l_spin},         {"fork", l_fork},       {"fork_on", l_fork_on},
-      {"wait", l_wait},         {"close", l_close},     {"ignore", l_ignore},
-      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},
-      {"pid", l_pid},           {"tid", l_tid},         {"garbage", l_garbage},
-      {"scarce", l_scarce},     {"press", l_press},     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"segfault", l_segfault},
+                                       {"abort", l_abort},
+                                       {"overflow", l_overflow},
+                                       {"exit", l_exit},
+                                       {"kill", l_kill},
+                                       {"block", l_block},
+                                       {"spin", l_spin},
+                                       {"fork", l_fork},
+                                       {"fork_on", l_fork_on},
+                                       {"wait", l_wait},
+                                       {"close", l_close},
+                                       {"ignore", l_ignore},
+                                       {"mask", l_mask},
+                                       {"threads", l_threads},
+                                       {"limit", l_limit},
+                                       {"pid", l_pid},
+                                       {"tid", l_tid},
+                                       {"garbage", l_garbage},
+                                       {"scarce", l_scarce},
+                                       {"press", l_press},
+                                       {"descriptors", l_descriptors},
+                                       {"blocks", l_blocks},
+                                       {"trial", l_trial},
+                                       {"refuse", l_refuse},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -3,10 +3,10 @@
    SCARCE_AT=n      the call that fails, from 1, counted over all processes and threads; absent: none
    SCARCE_LAST=m    calls n .. m fail (default: n alone)
    SCARCE_ONLY=...  names of the functions that count, separated by commas (default: all)
-   SCARCE_COUNT=f   a file, 8 bytes at least: the counter that all processes share; the caller reads it afterwards
 
    Counting begins and ends where the test says so (faulty.scarce, which calls scarce_begin by name): how an interpreter
-   starts is not what is tested. */
+   starts is not what is tested. scarce_set and scarce_calls are for tests that try many n in forks of one process
+   (faulty.trial); scarce_live is for leaks. */
 #include "config.h"
 
 #include <dlfcn.h>
@@ -33,18 +33,15 @@ struct shared {
 static struct shared own, *shared = &own;
 static uint64_t first, last;
 static const char *only;
+static _Atomic int64_t live; /* blocks that this process has; relaxed: a counter */
 
 __attribute__((constructor)) static void scarce_open(void) {
-  const char *at = getenv("SCARCE_AT"), *to = getenv("SCARCE_LAST"), *file = getenv("SCARCE_COUNT");
-  int fd = file == NULL ? -1 : open(file, O_RDWR);
-  void *memory;
+  const char *at = getenv("SCARCE_AT"), *to = getenv("SCARCE_LAST");
+  void *memory = (void *)syscall(SYS_mmap, NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, (off_t)0);
   first = at == NULL ? 0 : strtoull(at, NULL, 10);
   last = to == NULL ? first : strtoull(to, NULL, 10);
   only = getenv("SCARCE_ONLY");
-  if (fd < 0)
-    return;
-  memory = (void *)syscall(SYS_mmap, NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  syscall(SYS_close, fd);
   if (memory != MAP_FAILED)
     shared = memory;
 }
@@ -55,6 +52,25 @@ __attribute__((constructor)) static void scarce_open(void) {
 void scarce_begin(int yes);
 void scarce_begin(int yes) {
   atomic_store_explicit(&shared->begun, yes, memory_order_relaxed);
+}
+
+/* The calls from..to of those named fail from now on; counted from 0 again. */
+void scarce_set(uint64_t from, uint64_t to, const char *names);
+void scarce_set(uint64_t from, uint64_t to, const char *names) {
+  atomic_store_explicit(&shared->calls, 0, memory_order_relaxed);
+  first = from;
+  last = to;
+  only = names;
+}
+
+uint64_t scarce_calls(void);
+uint64_t scarce_calls(void) {
+  return atomic_load_explicit(&shared->calls, memory_order_relaxed);
+}
+
+int64_t scarce_live(void);
+int64_t scarce_live(void) {
+  return atomic_load_explicit(&live, memory_order_relaxed);
 }
 
 static int is_meant(const char *name) {
@@ -87,13 +103,20 @@ static int fails(const char *name) {
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+
+static void *counted(void *block) {
+  if (block != NULL)
+    atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+  return block;
+}
 
 void *malloc(size_t size) {
   if (fails("malloc")) {
     errno = ENOMEM;
     return NULL;
   }
-  return __libc_malloc(size);
+  return counted(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size) {
@@ -101,7 +124,13 @@ void *calloc(size_t count, size_t size) {
     errno = ENOMEM;
     return NULL;
   }
-  return __libc_calloc(count, size);
+  return counted(__libc_calloc(count, size));
+}
+
+void free(void *block) {
+  if (block != NULL)
+    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+  __libc_free(block);
 }
 
 /* What shrinks cannot fail: C libraries, Lua among them, count on it. */
@@ -111,7 +140,7 @@ void *realloc(void *block, size_t size) {
     errno = ENOMEM;
     return NULL;
   }
-  return __libc_realloc(block, size);
+  return block == NULL ? counted(__libc_realloc(NULL, size)) : __libc_realloc(block, size);
 }
 
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {

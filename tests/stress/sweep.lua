@@ -1,12 +1,14 @@
--- sweep.lua - what happens when the n-th call for memory, a process, a thread or a descriptor is refused: for all n, until
--- the script no longer needs as many. It may give its right answer or a Lua error; it may not crash, hang or leave anything.
+-- sweep.lua [script] [names] [step] - what happens when the n-th call for memory, a process, a thread or a descriptor is
+-- refused: for all n, until the script no longer needs as many. It may give its right answer or a Lua error; it may not crash,
+-- hang or leave anything: processes, descriptors, memory.
+--
+-- The sweep runs in a process of its own with scarce.so in front of the C library; each n is tried in a fork of that.
 
-local fast_map = require "fast_map"
 local kit = dofile "tests/stress/kit.lua"
 
 local M = {}
 
--- Each prints `right` at its end, or raises.
+-- Each runs to its end, or raises.
 M.scripts = {
   map = [[
     local n = 0
@@ -15,6 +17,14 @@ M.scripts = {
       assert(i == n and v == i * 2, "wrong result")
     end
     assert(n == 4, "lost results")
+  ]],
+  solo = [[
+    local n = 0
+    for i, v in fast_map(function(x) os.execute "true" return x * 2 end, { 1, 2 }, { procs_limit = 2 }) do
+      n = n + 1
+      assert(i == n and v == i * 2, "wrong result")
+    end
+    assert(n == 2, "lost results")
   ]],
   async = [[
     local n = 0
@@ -43,63 +53,165 @@ M.scripts = {
       if n == 4 then break end
     end
   ]],
+  runs = [[
+    local n = 0
+    for i, v in fast_map(function(x) return x * 2 end, fast_map.range(1, 60), { procs_limit = 1, chunksize = 8,
+      threads_limit = 2, memory_limit = 1 << 20 }) do
+      n = n + 1
+      assert(i == n and v == i * 2, "wrong result")
+    end
+    assert(n == 60, "lost results")
+  ]],
+  huge = [[
+    local n = 0
+    local big = ("x"):rep(400000)
+    for i, v in fast_map(function(x) return x .. "y" end, { big, big, big }, { procs_limit = 1, retries = 1 }) do
+      n = n + 1
+      assert(i == n and v == big .. "y", "wrong result")
+    end
+    assert(n == 3, "lost results")
+  ]],
+  nested = [[
+    local n = 0
+    for i, v in fast_map(function(x) return fast_map.map(function(y) return x + y end, { 1, 2 })[2] end, { 1, 2, 3 },
+      { procs_limit = 1 }) do
+      n = n + 1
+      assert(i == n and v == i + 2, "wrong result")
+    end
+    assert(n == 3, "lost results")
+  ]],
+  journal = [[
+    local n = 0
+    local name = JOURNAL .. faulty.pid()
+    for _ = 1, 2 do
+      n = 0
+      for i, v in fast_map(function(x) return x * 2 end, { 1, 2, 3 }, { procs_limit = 1, journal = name }) do
+        n = n + 1
+        assert(i == n and v == i * 2, "wrong result")
+      end
+      assert(n == 3, "lost results")
+    end
+  ]],
+  figures = [[
+    local n = 0
+    for i, v in fast_map(function(x) io.write "" return x * 2 end, { 1, 2, 3 }, { procs_limit = 1, ordered = false,
+      init = function() start = 1 end, exit = function() start = nil end, progress = function() end }) do
+      n = n + 1
+      assert(v == i * 2, "wrong result")
+    end
+    assert(n == 3, "lost results")
+  ]],
 }
 
-local before = [[
-local failure = require "fast_map.failure" require "fast_map.handle" collectgarbage "stop" faulty.scarce(true)
-local ok, err = pcall(function() ]]
-local after = [[ end)
-faulty.scarce(false)
-local text = tostring(err)
-if ok then print "right" else print("error: " .. text) end
-if text:find "wrong result" or text:find "lost results" then os.exit(7) end
+M.memory = "malloc,calloc,realloc"
+M.system = "fork,socketpair,pipe,pidfd_open,epoll_create1,epoll_ctl,pthread_create,open,mmap"
+
+-- What runs in the process with scarce.so. Prints a line for each n that went wrong, then how many n there were.
+local prelude = [[
+package.cpath, package.path = %q, %q
+local fast_map = require "fast_map" local fast_map_async = fast_map.fast_map_async
+local faulty, failure = require "faulty", require "fast_map.failure"
+require "fast_map.handle" require "fast_map.journal" require "fast_map.progress"
+local JOURNAL = %q
+local body = function()
+%s
+end
+local right, raised, wrong, leak_fd, leak_memory, leak_shared = 0, 1, 7, 8, 9, 10
+local words = { [wrong] = "wrong results", [leak_fd] = "leaves descriptors", [leak_memory] = "leaves memory",
+  [leak_shared] = "leaves shared memory" }
+local function shared()
+  local file = io.open "/proc/self/maps"
+  local _, n = file:read "a":gsub("/dev/zero", "")
+  file:close()
+  return n
+end
+local function settle() collectgarbage() collectgarbage() end
+local only, step, n, most, all_after = %q, %d, %d, %d, %s
+local function refuse() faulty.refuse(n, all_after and 1 << 40 or n, only) end
+local function try()
+  collectgarbage "stop"
+  faulty.scarce(true)
+  local ok, err = pcall(body)
+  faulty.scarce(false)
+  collectgarbage "restart"
+  os.remove(JOURNAL .. faulty.pid())
+  local text = tostring(err)
+  if text:find "wrong result" or text:find "lost results" then os.exit(wrong, true) end
+  return ok and right or raised
+end
+-- What grows each time is a leak; once, it may be something that the interpreter keeps.
+local function leaks(blocks)
+  for _ = 1, 8 do
+    settle()
+    local now = faulty.blocks()
+    if now <= blocks or all_after then return false end
+    blocks = now
+    refuse()
+    try()
+  end
+  return true
+end
+local function child()
+  settle()
+  local fds, blocks, pieces = faulty.descriptors(), faulty.blocks(), shared()
+  local code = try()
+  settle()
+  if faulty.descriptors() > fds then os.exit(leak_fd, true) end
+  if shared() > pieces then os.exit(leak_shared, true) end
+  if leaks(blocks) then os.exit(leak_memory, true) end
+  body() -- another map works
+  os.exit(code, true)
+end
+local function say() return tostring(select(2, pcall(fast_map.map, function(f) f() end, { error }))) end
+for _ = 1, 3 do say() body() os.remove(JOURNAL .. faulty.pid()) end
+local tried, errors = 0, 0
+repeat
+  refuse()
+  local fate, code, calls = faulty.trial(20, child)
+  tried = tried + 1
+  if fate ~= "ended" then print(("call %%d: %%s"):format(n, fate))
+  elseif code < 0 then print(("call %%d: killed by signal %%d"):format(n, -code))
+  elseif code ~= right and code ~= raised then print(("call %%d: %%s"):format(n, words[code] or "exit code " .. code))
+  elseif code == raised then errors = errors + 1 end
+  n = n + step
+until calls < n - step or n > most
+print(("tried %%d, %%d errors"):format(tried, errors))
 ]]
 
-local function calls(name)
-  return (string.unpack("<I8", kit.read(name)))
-end
-
---- One run with calls first..last failing (all from first on when last is math.huge). Returns what is wrong with it, or nil;
---- and whether it asked so often at all.
-function M.try(script, first, last, only)
+--- Tries the calls start, start + step ... of those named, until there are no more. o: step, start, most, all_after (true: all
+--- calls from there on fail). Returns what went wrong, how many were tried, how many of them ended with a Lua error.
+function M.sweep(script, only, o)
+  o = o or {}
   local name = os.tmpname()
-  kit.write(name, ("\0"):rep(64))
-  local environment = ("LD_PRELOAD=%s SCARCE_AT=%d SCARCE_LAST=%d SCARCE_COUNT=%s SCARCE_ONLY=%s"):format(kit.scarce, first,
-    last, name, only or "")
-  local output, code, gone = kit.run(before .. script:gsub("\n", " ") .. after,
-    { environment = environment, seconds = 20 })
-  local made = calls(name)
-  os.remove(name)
-  local wrong
-  if code == 124 or code == 137 then wrong = "hangs"
-  elseif not gone then wrong = "leaves processes"
-  elseif code == 1 and output:find "not enough memory\n$" then wrong = nil -- none even to catch that
-  elseif code ~= 0 then wrong = "ends with " .. code
-  elseif code == 0 and not output:find "^right\n$" and not output:find "^error: " then wrong = "says neither" end
-  return wrong and ("%s (calls %d to %s of %s fail): %s"):format(wrong, first, last, only or "all", output), made >= first
-end
-
---- All n with a step; returns a list of what is wrong.
-function M.sweep(script, only, step, start)
-  local wrong, n, reached = {}, start or 1, true
-  while reached do
-    local complaint
-    complaint, reached = M.try(script, n, n, only)
-    wrong[#wrong + 1] = complaint
-    n = n + step
+  kit.write(name, prelude:format(package.cpath, package.path, name .. ".journal", script, only, o.step or 1,
+    o.start or 1, o.most or math.maxinteger, o.all_after))
+  local pipe = io.popen(("exec env LD_PRELOAD=%s %s %s 2>&1 </dev/null"):format(kit.scarce, kit.fmlua, name))
+  local wrong, tried, errors = {}, nil, nil
+  for line in pipe:lines() do
+    if line:find "^tried" then tried, errors = line:match "tried (%d+), (%d+)"
+    elseif line:find "^call" then wrong[#wrong + 1] = line
+    else wrong.text = (wrong.text or "") .. line .. "\n" end
   end
-  return wrong, n
+  pipe:close()
+  os.remove(name)
+  if not tried then wrong[#wrong + 1] = "the sweep ended early: " .. (wrong.text or "") end
+  if #wrong == 0 then wrong.text = nil end
+  return wrong, tonumber(tried), tonumber(errors)
 end
 
 local function main()
   local bad = 0
+  local start = os.time()
   for name, script in pairs(M.scripts) do
-    if not arg[1] or arg[1] == name then
-      local start = fast_map.now()
-      local wrong, n = M.sweep(script, arg[2], tonumber(arg[3] or 1))
-      print(("%s: %d runs, %d wrong, %.0f s"):format(name, n, #wrong, fast_map.now() - start))
-      for _, text in ipairs(wrong) do print(text) end
-      bad = bad + #wrong
+    for _, only in ipairs(arg[2] and { arg[2] } or { M.memory, M.system }) do
+      if not arg[1] or arg[1] == "all" or arg[1] == name then
+        local wrong, tried, errors = M.sweep(script, only, { step = tonumber(arg[3] or 1) })
+        print(("%s (%s): %s tried, %s errors, %d wrong, after %d s"):format(name, only == M.memory and "memory" or only == M.system
+          and "system" or only, tried, errors, #wrong, os.time() - start))
+        for _, text in ipairs(wrong) do print("  " .. text) end
+        if wrong.text then print(wrong.text) end
+        bad = bad + #wrong
+      end
     end
   end
   os.exit(bad == 0)
