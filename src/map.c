@@ -272,13 +272,17 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
-/* The script is done with the map for good. */
+/* The script is done with the map for good. What is the script's in closing (its input, who watches) may raise. */
 static int l_collect(lua_State *L) {
   struct map *map = map_check(L);
-  l_close(L);
+  int status;
+  lua_settop(L, 1);
+  lua_pushcfunction(L, l_close);
+  lua_pushvalue(L, 1);
+  status = lua_pcall(L, 1, 0, 0);
   tally_close(&map->tally);
   records_release(&map->records);
-  return 0;
+  return status == LUA_OK ? 0 : lua_error(L);
 }
 
 void map_register(lua_State *L) {
