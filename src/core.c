@@ -164,10 +164,10 @@ static int l_on_report(lua_State *L) {
   return 0;
 }
 
-/* notice(): as if a map's bell had rung just now */
+/* notice(): the function given to serve is called when the statement that goes on now is complete */
 static int l_notice(lua_State *L) {
   (void)L;
-  raise(NOTICE_SIGNAL);
+  notice_after_statement();
   return 0;
 }
 

@@ -7,8 +7,8 @@
 #include "mask.h"
 #include "running.h"
 
-/* The next line, so that the statement that goes on now is complete (`t = fast_map_async(…)`: callbacks shall see t). Jumps back
-   count as lines; code without line information has instructions only. */
+/* The next line: within a statement things may be half done. Jumps back count as lines; code without line information has
+   instructions only. */
 #define EVENTS (LUA_MASKLINE | LUA_MASKCOUNT)
 #define COUNT  1000
 
@@ -18,6 +18,7 @@ static const char report_key = 0, end_key = 0; /* and this one the reporting fun
 static lua_State *volatile reported;           /* the state of that; NULL: none */
 static pthread_t reporter;                     /* its thread; both stored before the handler is in place */
 static volatile sig_atomic_t report_wanted; /* stored by the handler of REPORT_SIGNAL, taken back by serve */
+static int unfinished; /* the next line may belong to the statement that goes on: it has several */
 
 /* [-0, +0, e] Calls the function that the registry has under the key, if any. */
 static void call(lua_State *L, const void *key) {
@@ -35,6 +36,7 @@ static void serve(lua_State *L) {
   if (lua_gethook(L) == on_hook)
     lua_sethook(L, NULL, 0, 0);
   mask_release();
+  unfinished = 0;
   if (report_wanted) {
     report_wanted = 0;
     call(L, &report_key);
@@ -47,7 +49,10 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_getinfo(L, "S", ar);
   if (strstr(ar->source, "fast_map/init.lua") != NULL || strstr(ar->source, "fast_map/handle.lua") != NULL)
     return;
-  serve(L);
+  if (unfinished && ar->event == LUA_HOOKLINE)
+    unfinished = 0;
+  else
+    serve(L);
 }
 
 int notice_is_pending(lua_State *L) {
@@ -68,6 +73,11 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     previous.sa_sigaction(number, info, context);
   else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
     previous.sa_handler(number);
+}
+
+void notice_after_statement(void) {
+  unfinished = 1;
+  raise(NOTICE_SIGNAL);
 }
 
 static void handle_signal(void) {

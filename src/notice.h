@@ -16,6 +16,10 @@
    thread's signals are for this state. A handler that was there before is called too. */
 void notice_install(lua_State *L);
 
+/* [-0, +0, -] As if a map's bell had rung just now; but the script's statement that goes on (`t = fast_map_async(...)`, which may
+   go over several lines) is completed first. */
+void notice_after_statement(void);
+
 #define REPORT_SIGNAL SIGUSR1
 
 /* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, until the state is closed; but not where the

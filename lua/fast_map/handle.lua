@@ -18,19 +18,23 @@ local failed = {}      -- errors that nobody has been told of: handle -> true
 local serving = false  -- a callback runs
 local missed = false   -- a signal came meanwhile
 
+-- Calls nothing: there may be no memory left, and even setmetatable makes a string.
 local function deactivate(self)
-  for i, other in ipairs(active) do
-    if other == self then
-      table.remove(active, i)
-      return
+  local n, k = #active, 0
+  for i = 1, n do
+    local other = active[i]
+    active[i] = nil
+    if other ~= self then
+      k = k + 1
+      active[k] = other
     end
   end
 end
 
 local function finish(self, state)
-  self.state = state
-  setmetatable(self.sentinel, nil) -- its work is done; collected later, it would drain other maps
   deactivate(self)
+  self.state = state
+  self.sentinel.awake = false -- its work is done; collected later, it would drain other maps
   self.map:close()
 end
 
@@ -57,7 +61,7 @@ local Serving = {
 
 -- Delivers what is ready, waiting for the first so many seconds.
 local function step(self, seconds)
-  local _ <close> = setmetatable({ handle = self }, Serving)
+  local _ <close> = self.guard
   serving = true
   local more = take(self, self.map:step(seconds))
   while more and self.state == "running" do more = take(self, self.map:step(0)) end
@@ -171,9 +175,7 @@ function methods:fd()
   return self.map:fd()
 end
 
-function Handle.__close(self)
-  self:cancel()
-end
+Handle.__close = methods.cancel
 
 function Handle.__tostring(self)
   local state, pulled, delivered = self:status()
@@ -193,9 +195,10 @@ local function drain()
     local ok, err = pcall(methods.join, self)
     if not ok then
       good = false
-      show(err)
-      if self.state == "running" then finish(self, "failed") end
+      pcall(show, err)
+      if self.state == "running" then pcall(finish, self, "failed") end
     end
+    deactivate(self) -- its end may have been cut short for lack of memory
   end
   for self in pairs(failed) do
     good = false
@@ -231,9 +234,17 @@ function M.sleep(seconds)
   return true
 end
 
+-- Of a handle that the script's end finds unfinished.
+local Sentinel = {
+  __gc = function(sentinel)
+    if sentinel.awake then drain() end
+  end,
+}
+
 -- Two halves, since the map needs to know what a failure does before the handle has the map.
 function M.new()
-  local self = { state = "running", sentinel = {} }
+  local self = { state = "running", sentinel = { awake = false } }
+  self.guard = setmetatable({ handle = self }, Serving)
   local function raise(err)
     self.err = err
     failed[self] = true
@@ -248,9 +259,11 @@ function M.new()
       map:notify()
     end
     map:begin()
-    active[#active + 1] = setmetatable(self, Handle) -- from here on the hook may act on it
-    self.sentinel = setmetatable({}, { __gc = drain }) -- younger than the map: lua_close finalizes it before that
-    if map:arm() and not self.polled then core.notice() end -- there is something already
+    setmetatable(self.sentinel, Sentinel) -- later than the map's own: lua_close finalizes it before that
+    active[#active + 1] = setmetatable(self, Handle) -- from here on the hook may act on it, and nothing raises
+    self.sentinel.awake = true
+    map:arm()
+    if not self.polled then core.notice() end -- in any case: what comes meanwhile shall find the caller with its handle
     return self
   end
 end
