@@ -400,11 +400,13 @@ static int l_refuse(lua_State *L) {
 /* trial(seconds, f) -> what became of a fork of this process that called f: "ended", code; "ended", -signal; "hangs"; "leaves processes"; and how many calls there were */
 static int l_trial(lua_State *L) {
   uint64_t (*calls)(void);
+  void (*begin)(int);
   const char *fate;
   int status = 0;
   pid_t child;
   *(void **)&calls = dlsym(RTLD_DEFAULT, "scarce_calls");
-  if (calls == NULL)
+  *(void **)&begin = dlsym(RTLD_DEFAULT, "scarce_begin");
+  if (calls == NULL || begin == NULL)
     return luaL_error(L, "scarce.so is not preloaded");
   luaL_checktype(L, 2, LUA_TFUNCTION);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -416,6 +418,7 @@ static int l_trial(lua_State *L) {
   }
   fate = await_child(child, &status, milliseconds() + (int64_t)(luaL_checknumber(L, 1) * 1000));
   kill_children();
+  begin(0); /* it may have ended too early to say so itself */
   lua_pushstring(L, fate);
   lua_pushinteger(L, WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
   lua_pushinteger(L, (lua_Integer)calls());

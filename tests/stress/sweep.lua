@@ -4,6 +4,7 @@
 --
 -- The sweep runs in a process of its own with scarce.so in front of the C library; each n is tried in a fork of that.
 
+local fast_map = require "fast_map"
 local kit = dofile "tests/stress/kit.lua"
 
 local M = {}
@@ -28,7 +29,7 @@ M.scripts = {
   ]],
   async = [[
     local n = 0
-    local t = fast_map_async(function(x) return x * 2 end, { 1, 2, 3 }, { procs_limit = 2,
+    local t <close> = fast_map_async(function(x) return x * 2 end, { 1, 2, 3 }, { procs_limit = 2,
       on_result = function(i, v) n = n + 1 assert(i == n and v == i * 2, "wrong result") end })
     pcall(t.fd, t)
     t:join()
@@ -199,23 +200,41 @@ function M.sweep(script, only, o)
   return wrong, tonumber(tried), tonumber(errors)
 end
 
-local function main()
-  local bad = 0
-  local start = os.time()
-  for name, script in pairs(M.scripts) do
-    for _, only in ipairs(arg[2] and { arg[2] } or { M.memory, M.system }) do
-      if not arg[1] or arg[1] == "all" or arg[1] == name then
-        local wrong, tried, errors = M.sweep(script, only, { step = tonumber(arg[3] or 1) })
-        print(("%s (%s): %s tried, %s errors, %d wrong, after %d s"):format(name, only == M.memory and "memory" or only == M.system
-          and "system" or only, tried, errors, #wrong, os.time() - start))
-        for _, text in ipairs(wrong) do print("  " .. text) end
-        if wrong.text then print(wrong.text) end
-        bad = bad + #wrong
+-- The parts of the whole sweep: a script, a title, names of calls, options.
+local function parts(name, only, step)
+  local list = {}
+  for script in pairs(M.scripts) do
+    if not name or name == "all" or name == script then
+      if only then
+        list[#list + 1] = { script, only, only, { step = step } }
+      else
+        list[#list + 1] = { script, "memory", M.memory, { step = step } }
+        list[#list + 1] = { script, "system", M.system, { step = step } }
+        list[#list + 1] = { script, "everything from some moment on", M.memory .. "," .. M.system,
+          { step = step, most = 250, all_after = true } }
       end
     end
   end
-  os.exit(bad == 0)
+  return list
 end
 
-if arg and arg[0] and arg[0]:find "sweep.lua$" then main() end
+local function main(name, only, step)
+  local bad = 0
+  local list = parts(name, only, tonumber(step))
+  local function run(part)
+    local start = os.time()
+    local wrong, tried, errors = M.sweep(M.scripts[part[1]], part[3], part[4])
+    return wrong, ("%s, %s: %s tried, %s errors, %d wrong, %d s"):format(part[1], part[2], tried, errors, #wrong,
+      os.time() - start)
+  end
+  for _, wrong, text in fast_map(run, list, { threads_limit = fast_map.cpus() }) do
+    print(text)
+    for _, line in ipairs(wrong) do print("  " .. line) end
+    if wrong.text then print(wrong.text) end
+    bad = bad + #wrong
+  end
+  return bad == 0
+end
+
+if arg and arg[0] and arg[0]:find "sweep.lua$" then os.exit(main(arg[1], arg[2], arg[3])) end
 return M
