@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -119,6 +120,32 @@ static int l_wait(lua_State *L) {
 /* close(fd) */
 static int l_close(lua_State *L) {
   lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
+  return 1;
+}
+
+/* redirect(fd, name) -> what restores it: fd is that file from now on, appended to */
+static int l_redirect(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+  int file = open(luaL_checkstring(L, 2), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  int saved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (file < 0 || saved < 0 || dup2(file, fd) < 0)
+    return luaL_error(L, "cannot redirect");
+  close(file);
+  lua_pushinteger(L, saved);
+  return 1;
+}
+
+/* restore(fd, saved) */
+static int l_restore(lua_State *L) {
+  int saved = (int)luaL_checkinteger(L, 2);
+  dup2(saved, (int)luaL_checkinteger(L, 1));
+  close(saved);
+  return 0;
+}
+
+/* exists(name) -> whether there is such a file */
+static int l_exists(lua_State *L) {
+  lua_pushboolean(L, access(luaL_checkstring(L, 1), F_OK) == 0);
   return 1;
 }
 
@@ -451,6 +478,9 @@ int luaopen_faulty(lua_State *L) {
                                        {"blocks", l_blocks},
                                        {"trial", l_trial},
                                        {"refuse", l_refuse},
+                                       {"redirect", l_redirect},
+                                       {"restore", l_restore},
+                                       {"exists", l_exists},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
