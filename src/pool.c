@@ -523,14 +523,24 @@ static void suspect(struct pool *pool, int worker, uint64_t index, const char *t
   run_again(pool, index, slot);
 }
 
-/* Those that were running; after nonsense all that the worker had: its replies may be what is lost. */
-static void mark_suspects(struct pool *pool, int worker, int all, const char *text) {
+/* Those that were running, but the known culprit; after nonsense all that the worker had: its replies may be what is lost. */
+static void mark_suspects(struct pool *pool, int worker, uint64_t culprit, int all, const char *text) {
   uint64_t index;
   int n;
   for (n = 0; !all && (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
-    suspect(pool, worker, index, text);
+    if (index != culprit)
+      suspect(pool, worker, index, text);
   for (index = pool->window.first; all && index < pool->window.next; index++)
     suspect(pool, worker, index, text);
+}
+
+/* The culprit is known. Those beside it run again, unless no task may run twice. */
+static void take_neighbours(struct pool *pool, int worker, uint64_t culprit) {
+  char text[64];
+  if (pool->options.rerun)
+    return;
+  snprintf(text, sizeof text, "the worker died of another task, number %llu", (unsigned long long)culprit);
+  mark_suspects(pool, worker, culprit, 0, text);
 }
 
 static int in_hand(const struct pool *pool, int worker, uint64_t index) {
@@ -576,7 +586,9 @@ static void take_loss(struct pool *pool, const struct event *event) {
   if (loss->culprit == INDEX_INIT)
     fail_init(pool, event->worker, text);
   if (culprit == 0)
-    mark_suspects(pool, event->worker, loss->garbage, text);
+    mark_suspects(pool, event->worker, 0, loss->garbage, text);
+  else
+    take_neighbours(pool, event->worker, culprit);
   take_back(pool, event->worker, culprit, loss->timed_out ? VERDICT_TIMEOUT : VERDICT_CRASH, text);
   if (pool->window.done > done)
     pool->deaths = 0; /* it cost a task: things get on */

@@ -600,6 +600,23 @@ static void test_no_rerun(void) {
   close_map(m);
 }
 
+static void test_no_rerun_of_neighbours(void) {
+  struct pool_options options = usual(1);
+  struct map *m;
+  options.rerun = 0;
+  m = open_map(options, 10);
+  m->fake->capacity = 3;
+  turn(m);
+  m->fake->running[0][1] = 2;
+  m->fake->running[0][2] = 0;
+  m->fake->running[0][0] = 1;
+  fake_lose(m->fake, 0, (struct loss){.signal = 11, .culprit = 1});
+  turn(m);
+  check(finish(m, 0) && each_once(m) && in_order(m) && m->failed[VERDICT_CRASH] == 2,
+        "with rerun off, so does what ran beside a known culprit");
+  close_map(m);
+}
+
 static void test_deaths_in_a_row(void) {
   struct map *m = open_map(usual(1), 100);
   int i;
@@ -943,6 +960,7 @@ int main(void) {
   test_suspect_retried();
   test_wrong_culprit();
   test_no_rerun();
+  test_no_rerun_of_neighbours();
   test_deaths_in_a_row();
   test_lost_tasks();
   test_crash_text();

@@ -309,11 +309,16 @@ local function loop(choice, f, options, take)
 end
 
 local function callbacks(choice, f, options, take)
-  local left = false
-  function options.on_error(i, err) if not left then left = take(i, nil, err) end end
-  function options.on_result(i, ...) if not left then left = take(i, ...) end end
-  local t <close> = fast_map.fast_map_async(f, new_input(choice), options)
-  while not left and not t:join(0.01) do end
+  local left, handle = false, nil
+  local function receive(...)
+    left = take(...)
+    if left then handle:cancel() end
+  end
+  function options.on_error(i, err) receive(i, nil, err) end
+  options.on_result = receive
+  handle = fast_map.fast_map_async(f, new_input(choice), options)
+  local _ <close> = handle
+  while not handle:join(0.01) do end
   return left
 end
 
