@@ -156,3 +156,102 @@ describe("chunksize", function()
     assert.equal(1, crashes)
   end)
 end)
+
+-- A thread takes 50 tasks at a time, and something strikes the 20th of them.
+describe("in the middle of what a thread has taken", function()
+  local faulty = dofile("tests/stress/kit.lua").faulty
+
+  -- Runs the tasks 1..300, act(120) on its way; returns the error of each task that failed, and how often each task ran.
+  local function struck(options, act)
+    local log = os.tmpname()
+    local function f(i)
+      local file = assert(io.open(log, "a"))
+      file:write(i, "\n")
+      file:close()
+      if i == 120 then act() end
+      return i * 2, faulty.pid()
+    end
+    options.chunksize, options.on_error = 50, "return"
+    options.procs_limit = options.procs_limit or 1
+    local errors, times, pids, count = {}, {}, {}, 0
+    for i, v, more in fast_map(f, fast_map.range(1, 300), options) do
+      count = count + 1
+      assert.equal(count, i)
+      if v == nil then
+        errors[i] = more
+      else
+        assert.equal(i * 2, v)
+        pids[more] = (pids[more] or 0) + 1
+      end
+    end
+    assert.equal(300, count)
+    for line in io.lines(log) do times[tonumber(line)] = (times[tonumber(line)] or 0) + 1 end
+    os.remove(log)
+    return errors, times, pids
+  end
+
+  local function assert_only(kind, errors)
+    assert.equal(kind, errors[120] and errors[120].kind)
+    errors[120] = nil
+    assert.is_nil(next(errors))
+  end
+
+  local function assert_each_ran_once(times)
+    for i = 1, 300 do assert.equal(1, times[i]) end
+  end
+
+  for _, threads in ipairs { 1, 3 } do
+    it("a timeout costs its task only, with threads_limit = " .. threads, function()
+      local errors, times = struck({ timeout = 0.5, threads_limit = threads }, function() while true do end end)
+      assert_only("timeout", errors)
+      assert_each_ran_once(times)
+    end)
+
+    it("a process that is killed after a timeout costs that task only, with threads_limit = " .. threads, function()
+      local errors, times = struck({ timeout = 0.5, kill_after = 0.05, threads_limit = threads },
+        function() faulty.block(100) end)
+      assert_only("timeout", errors)
+      assert.equal(1, times[120])
+    end)
+
+    it("a crash costs its task only, with threads_limit = " .. threads, function()
+      local errors, times = struck({ threads_limit = threads }, faulty.segfault)
+      assert_only("crash", errors)
+      assert.equal(1, times[120])
+    end)
+
+    it("a limit of memory costs the task that goes beyond it, with threads_limit = " .. threads, function()
+      local errors, times = struck({ memory_limit = 16 << 20, threads_limit = threads },
+        function() return #("x"):rep(64 << 20) end)
+      assert_only("memory", errors)
+      assert_each_ran_once(times)
+    end)
+
+    it("a thread that gets a fresh state for each task loses none, with threads_limit = " .. threads, function()
+      local count = 0
+      for i, v, err in fast_map(function() return #("x"):rep(64 << 20) end, fast_map.range(1, 100),
+        { memory_limit = 16 << 20, threads_limit = threads, procs_limit = 1, chunksize = 50, on_error = "return" }) do
+        count = count + 1
+        assert.equal(count, i)
+        assert.is_nil(v)
+        assert.equal("memory", err.kind)
+      end
+      assert.equal(100, count)
+    end)
+  end
+
+  it("a process is replaced after its number of tasks, and none runs twice", function()
+    for _, most in ipairs { 1, 7, 60, 299 } do
+      local errors, times, pids = struck({ max_tasks_per_worker = most }, function() end)
+      assert.is_nil(next(errors))
+      assert_each_ran_once(times)
+      for _, n in pairs(pids) do assert.is_true(n <= most) end
+    end
+  end)
+
+  it("several processes that are replaced and killed lose nothing", function()
+    local errors, times = struck({ max_tasks_per_worker = 40, procs_limit = 3, threads_limit = 6 }, faulty.segfault)
+    assert_only("crash", errors)
+    assert.equal(1, times[120])
+  end)
+end)

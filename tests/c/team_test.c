@@ -560,6 +560,19 @@ static void test_spent(void) {
   close_rig(rig);
 }
 
+/* Each state that ends is in the middle of a run. */
+static void test_spent_in_runs(void) {
+  struct rig *rig = make_rig(65536, 4);
+  uint64_t i;
+  int ok = 1;
+  rig->options.chunksize = 7;
+  start_rig(rig);
+  for (i = 0; i < 20; i++)
+    ok &= send_run(rig, 1 + 20 * i, 20, i % 2 ? SPENT : ECHO, 0) == STATUS_OK;
+  check(ok && all_back(rig, 400), "the others that its thread has taken are done in the state that follows");
+  close_rig(rig);
+}
+
 static void test_no_state(void) {
   struct rig *rig;
   struct message m;
@@ -637,6 +650,7 @@ int main(void) {
   test_long_replies();
   test_long_tasks();
   test_spent();
+  test_spent_in_runs();
   test_no_state();
   test_fewer();
   test_many(seed);

@@ -68,7 +68,7 @@ describe("with rerun = false, no task runs twice", function()
   it("though workers are killed at random moments", function()
     local seed = os.time() % 100000
     local failures = 0
-    for round = seed, seed + 19 do
+    for round = seed, seed + 9 do
       local random = new_random(round)
       for _ = 1, 5 do random(0, 1) end
       local step, last = random(5, 40), 0
