@@ -1,7 +1,9 @@
 #include "config.h"
 #include "core.h"
 
+#include <dlfcn.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,11 +173,23 @@ static int l_notice(lua_State *L) {
   return 0;
 }
 
+/* [-0, +0, -] The library stays when the state is closed: signals may still reach its handlers, and what is built once a
+   program is kept. */
+static void stay_loaded(void) {
+  void (*ours)(void) = stay_loaded;
+  const void *address;
+  Dl_info info;
+  memcpy(&address, &ours, sizeof address); /* ISO C forbids the cast */
+  if (dladdr(address, &info) != 0)
+    dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 int luaopen_fast_map_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"sleep", l_sleep}, {"now", l_now},       {"cpus", l_cpus},           {"decode", l_decode},
       {"serve", l_serve}, {"notice", l_notice}, {"on_report", l_on_report}, {"terminal", l_terminal},
       {"draw", l_draw},   {"pid", l_pid},       {"depth", l_depth},         {NULL, NULL}};
+  stay_loaded();
   luaL_newlib(L, functions);
   push_buffer(L);
   lua_pushcclosure(L, l_encode, 1);

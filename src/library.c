@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "addresses.h"
@@ -18,8 +19,8 @@ static struct {
   int events_begin, events_end; /* metamethods of strings */
   struct addresses numbers;     /* of functions and stand-ins: 1 + index into functions */
   const void *bases[2];         /* where liblua and we are mapped */
-  enum status status;
-} library; /* written under pthread_once, constant afterwards */
+  _Atomic int built; /* stored when all else is complete (release), loaded in library_init (acquire) */
+} library;           /* written under the lock of library_init, constant once it is built */
 
 static const void *base_of(const void *address) {
   Dl_info info;
@@ -94,23 +95,34 @@ static enum status index_addresses(void) {
   return status;
 }
 
-static void build(void) {
+static enum status build(void) {
+  enum status status = STATUS_NOMEM;
   lua_State *L = luaL_newstate();
-  library.status = STATUS_NOMEM;
   if (L == NULL)
-    return;
+    return STATUS_NOMEM;
+  library.count = 0; /* an attempt before this one may have failed halfway */
+  addresses_release(&library.numbers);
   lua_pushcfunction(L, collect);
   if (lua_pcall(L, 0, 0, 0) == LUA_OK)
-    library.status = index_addresses();
+    status = index_addresses();
   lua_close(L);
   library.bases[0] = base_of(address_of(luaopen_base));
   library.bases[1] = base_of(address_of(collect));
+  return status;
 }
 
+/* Without the lock once it is built: workers, in which it is, may be forked by other threads meanwhile. */
 enum status library_init(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, build);
-  return library.status;
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  enum status status = STATUS_OK;
+  /* pairs with the release below */
+  if (atomic_load_explicit(&library.built, memory_order_acquire))
+    return STATUS_OK;
+  pthread_mutex_lock(&lock);
+  if (!atomic_load_explicit(&library.built, memory_order_relaxed) && (status = build()) == STATUS_OK)
+    atomic_store_explicit(&library.built, 1, memory_order_release); /* pairs with the acquire above */
+  pthread_mutex_unlock(&lock);
+  return status;
 }
 
 const struct library_function *library_find(lua_CFunction function) {
