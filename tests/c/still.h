@@ -61,9 +61,8 @@ static void *still_allocate(void *data, void *bytes, size_t old_size, size_t siz
     return NULL;
   }
   if (b != NULL) {
-    b = realloc(b, sizeof *b + size); /* what is watched never grows */
-  } else if ((b = malloc(sizeof *b + size)) != NULL) {
-    b->previous = b->next = NULL;
+    b = realloc(b, sizeof *b + size);                     /* what is watched never grows */
+  } else if ((b = calloc(1, sizeof *b + size)) != NULL) { /* all bytes are summed up, used or not */
     still_watch(s, b, old_size);
   }
   if (b == NULL)
