@@ -18,13 +18,15 @@ local function signal(pids, number)
   for _, pid in ipairs(pids) do faulty.kill(pid, number) end
 end
 
--- What is wrong with what came; filled by the callbacks.
-local function start(n, options)
+-- Starts a map; after(count) is called after each result. Returns a function that waits for its end and says what is wrong with
+-- what came, or nil.
+local function start(n, options, after)
   local seen = { count = 0 }
   function options.on_result(i, v)
     seen.count = seen.count + 1
     if i ~= seen.count then seen.wrong = ("result %d came as number %d"):format(i, seen.count) end
     if v ~= i * 2 then seen.wrong = "another value" end
+    after()
   end
   function options.on_error(_, err) seen.wrong = tostring(err) end
   local handle = fast_map.fast_map_async(function(x)
@@ -42,21 +44,25 @@ describe("workers that stand still for long", function()
   it("cost nothing, whatever they were at", function()
     local seed = os.time()
     math.randomseed(seed)
+    local n = 10000
+    local stop_at, count, stopped = math.random(1, 6 * n * 3 // 4), 0, {}
+    local function after()
+      count = count + 1
+      if count ~= stop_at then return end
+      stopped = children()
+      signal(stopped, SIGSTOP)
+      os.execute(("(sleep %g; kill -CONT %s) >/dev/null 2>&1 &"):format(STILL, table.concat(stopped, " ")))
+    end
     local waits = {}
     for k = 1, 6 do
-      waits[k] = start(40000, { procs_limit = k % 2 + 1, chunksize = k > 3 and k * 20 or "auto", threads_limit = k > 2 and k or nil })
+      waits[k] = start(n, { procs_limit = k % 2 + 1, chunksize = k > 3 and k * 20 or "auto", threads_limit = k > 2 and k or nil },
+        after)
     end
-    local stop = fast_map.now() + math.random() * 0.2
-    while fast_map.now() < stop do end
-    local pids = children()
-    signal(pids, SIGSTOP)
-    assert.is_true(#pids > 0, "too late")
-    fast_map.sleep(STILL)
-    signal(pids, SIGCONT)
     for k, wait in ipairs(waits) do
       local wrong = wait()
       assert.is_nil(wrong and ("seed %d, map %d: %s"):format(seed, k, wrong))
     end
+    assert.is_true(#stopped > 0)
     assert.same({}, children())
   end)
 
