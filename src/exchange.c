@@ -210,7 +210,7 @@ static int spend_budget(struct team *team) {
   if (team->budget == 0 || team->idle > 0 || team->thread_count >= team->limit || !queue_there(&team->queue))
     return 0;
   team->budget--;
-  team->thread_count++;
+  team_reserve(team);
   return 1;
 }
 

@@ -62,6 +62,7 @@ struct team {
   size_t
       reply_most; /* bytes of replies that a bite keeps: as a message they go into the ring whole or not at all */
   int thread_count, idle, blocked, room_waiters;
+  int starting;       /* of thread_count: reserved, not yet running */
   int busy;           /* threads with a task */
   int shared;         /* of those, with a bite of several */
   int64_t task_ns;    /* what a task takes, moving mean; 0: not known */
@@ -77,7 +78,10 @@ struct team {
 
 /* -- team.c ----------------------------------------------------------------- */
 
-/* Under the lock: reserves a thread when one is wanted; the caller starts it with team_grow after unlocking. */
+/* Under the lock: one more thread; the caller starts it with team_grow after unlocking. */
+void team_reserve(struct team *team);
+
+/* Under the lock: reserves a thread when one is wanted. */
 int team_wants_thread(struct team *team);
 int team_computing(const struct team *team); /* threads that run, or are about to */
 int team_starving(const struct team *team);  /* nobody computes, and one more thread may */

@@ -36,10 +36,15 @@ int team_starving(const struct team *team) {
   return team->idle == 0 && team_computing(team) == 0 && team->thread_count < team->limit;
 }
 
+void team_reserve(struct team *team) {
+  team->thread_count++;
+  team->starting++;
+}
+
 int team_wants_thread(struct team *team) {
   if (!team_starving(team) || !queue_there(&team->queue))
     return 0;
-  team->thread_count++;
+  team_reserve(team);
   return 1;
 }
 
@@ -155,12 +160,12 @@ static enum status open_state(struct member *m, void *arena) {
   return state_open(&m->state, m->team->options.snapshot, &options);
 }
 
-/* No memory for a state. True: the others do without this thread. */
+/* No memory for a state. True: the others do without this thread. One that is reserved may yet be refused. */
 static int may_leave(struct member *m) {
   struct team *team = m->team;
   int leave;
   pthread_mutex_lock(&team->lock);
-  leave = team->thread_count > 1 && exchange_leave(m);
+  leave = team->thread_count - team->starting > 1 && exchange_leave(m);
   if (leave) {
     team->limit = --team->thread_count;
     team_tell_capacity(team);
@@ -195,6 +200,7 @@ static void depart(struct member *m) {
 
 static void set_out(struct member *m, void *handler_stack) {
   pthread_mutex_lock(&m->team->lock);
+  m->team->starting--;
   m->thread = pthread_self();
   m->tid = kernel_id();
   atomic_store_explicit(&m->seat->tid, m->tid, memory_order_relaxed);
@@ -287,6 +293,7 @@ void team_grow(struct team *team) {
       return;
   }
   pthread_mutex_lock(&team->lock);
+  team->starting--;
   team->limit = --team->thread_count;
   team_tell_capacity(team);
   pthread_mutex_unlock(&team->lock);
@@ -332,7 +339,7 @@ enum status team_open(struct team **box, const struct team_options *options) {
     free(team);
     return STATUS_NOMEM;
   }
-  team->thread_count = 1;
+  team_reserve(team);
   enlist(team, m);
   *box = team;
   return STATUS_OK;

@@ -3,11 +3,13 @@
 #include "config.h"
 #include "team.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blocking.h"
@@ -18,7 +20,7 @@
 /* -- the fake state ------------------------------------------------------------ */
 
 /* A task's first byte tells the thread what to do; bytes 1..4 are a number for it. */
-enum { ECHO = 'e', MEET = 'm', MEET_SILENTLY = 's', LONG = 'l', SPENT = 'x', YIELD = 'y' };
+enum { ECHO = 'e', MEET = 'm', MEET_SILENTLY = 's', MEET_SPENT = 'z', LONG = 'l', SPENT = 'x', YIELD = 'y' };
 
 struct task {
   char what;
@@ -100,6 +102,7 @@ static void work(struct state *state, const struct job *job) {
     memcpy(&task, job->bytes, sizeof task);
   switch (task.what) {
   case MEET:
+  case MEET_SPENT:
     blocking_begin();
     meet(task.number);
     blocking_end();
@@ -128,7 +131,7 @@ enum status state_serve(struct state *state, struct port *port) {
   struct job job;
   enum status status;
   while ((status = port->take(port, &job)) == STATUS_OK) {
-    int spent = job.size > 0 && job.bytes[0] == SPENT;
+    int spent = job.size > 0 && (job.bytes[0] == SPENT || job.bytes[0] == MEET_SPENT);
     work(state, &job);
     port->reply(port, &job, VERDICT_DONE, &state->bytes);
     if (spent)
@@ -608,6 +611,53 @@ static void test_fewer(void) {
   close_rig(rig);
 }
 
+/* The linker puts this in the place of pthread_create. When `late_refusals` says so, the system refuses a thread, and takes
+   its time: until somebody was refused memory for a state, and for a moment, so that who was may draw conclusions. */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *);
+static _Atomic int late_refusals;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *),
+                          void *argument) {
+  struct timespec moment = {0, 50000000};
+  if (atomic_load(&late_refusals) == 0)
+    return __real_pthread_create(thread, attributes, main, argument);
+  atomic_fetch_sub(&late_refusals, 1);
+  while (atomic_load(&open_refusals) > 0)
+    sched_yield();
+  nanosleep(&moment, NULL);
+  return EAGAIN;
+}
+
+static void test_last_stays(void) {
+  struct rig *rig = open_rig(65536, 4);
+  struct message m;
+  int kind;
+  atomic_store(&open_refusals, 0);
+  send(rig, 1, MEET_SPENT, 2);
+  bell_arm(&rig->link.control->parent_asleep);
+  while (atomic_load(&rig->link.control->capacity) < 2)
+    sleep_until_rung(rig);
+  bell_disarm(&rig->link.control->parent_asleep);
+  atomic_store(&late_refusals, 1);
+  atomic_store(&open_refusals, 1);
+  send(rig, 2, ECHO, 0);
+  while (atomic_load(&late_refusals) > 0)
+    sched_yield();
+  meet(2);
+  receive(rig, &m);
+  done(rig, &m);
+  receive(rig, &m);
+  kind = m.kind;
+  done(rig, &m);
+  send(rig, 3, ECHO, 0);
+  receive(rig, &m);
+  check(m.index == 3 && m.kind == VERDICT_DONE && (kind == VERDICT_MEMORY || kind == VERDICT_DONE),
+        "a thread without memory stays when the one that is to be added may be refused");
+  done(rig, &m);
+  close_rig(rig);
+}
+
 /* -- everything at once --------------------------------------------------------------------- */
 
 static void test_many(uint64_t seed) {
@@ -653,6 +703,7 @@ int main(void) {
   test_spent_in_runs();
   test_no_state();
   test_fewer();
+  test_last_stays();
   test_many(seed);
   fflush(stdout);
   return check_end();
