@@ -186,16 +186,19 @@ static enum status fail_one(struct member *m) {
   return status;
 }
 
+static void end_process(void) {
+  fflush(NULL);
+  _exit(0);
+}
+
 /* The thread has no more to do; the last one takes the process along. */
 static void depart(struct member *m) {
   int left;
   pthread_mutex_lock(&m->team->lock);
   left = --m->team->thread_count;
   pthread_mutex_unlock(&m->team->lock);
-  if (left > 0)
-    return;
-  fflush(NULL);
-  _exit(0);
+  if (left == 0)
+    end_process();
 }
 
 static void set_out(struct member *m, void *handler_stack) {
@@ -282,9 +285,10 @@ static void enlist(struct team *team, struct member *m) {
   atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
 }
 
-/* Refused: the team goes on with those it has. */
+/* Refused: the team goes on with those it has; they may have departed meanwhile, and left the end to us. */
 void team_grow(struct team *team) {
   struct member *m = new_member(team);
+  int left;
   if (m != NULL) {
     pthread_mutex_lock(&team->lock);
     enlist(team, m);
@@ -294,9 +298,11 @@ void team_grow(struct team *team) {
   }
   pthread_mutex_lock(&team->lock);
   team->starting--;
-  team->limit = --team->thread_count;
+  left = team->limit = --team->thread_count;
   team_tell_capacity(team);
   pthread_mutex_unlock(&team->lock);
+  if (left == 0)
+    end_process();
 }
 
 void team_prepare(void) {
