@@ -274,6 +274,15 @@ static void kill_group(const struct process *p) {
   kill(p->pid, SIGKILL);
 }
 
+/* Waits for its end. True when that was in order, and when nobody knows: someone else reaped it. */
+static int left_in_order(const struct process *p) {
+  siginfo_t end = {0};
+  while (waitid(P_PID, (id_t)p->pid, &end, WEXITED | WNOWAIT) < 0)
+    if (errno != EINTR)
+      return 1;
+  return end.si_code == CLD_EXITED && end.si_status == 0;
+}
+
 static void note_culprit(const struct process *p, struct loss *loss) {
   const struct control *c = p->link.control;
   /* pairs with the release of whoever noted it; the process is dead anyway */
@@ -287,7 +296,7 @@ static void note_culprit(const struct process *p, struct loss *loss) {
 
 static void bury(struct transport_fork *f, struct process *p, struct loss *loss) {
   int status;
-  if (!p->retired) /* one that leaves in order may have left something running on purpose */
+  if (!p->retired || !left_in_order(p)) /* one that did may have left something running on purpose */
     kill_group(p);
   status = reap(f, p);
   *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
@@ -733,6 +742,8 @@ static void end_workers(struct transport_fork *f, int gently) {
       continue;
     if (gently)
       dismiss(p, deadline);
+    if (!left_in_order(p))
+      kill_group(p);
     reap(f, p);
   }
 }

@@ -440,6 +440,52 @@ describe("cancelling", function()
   end)
 end)
 
+describe("a command that a task leaves in the background", function()
+  -- GNU parallel, xargs and make do the same: what a job has left behind on purpose is its own, unless the work is cancelled.
+  local leave = [[
+    local function leave(x)
+      os.execute "sleep 100 >/dev/null 2>&1 &"
+      return x
+    end
+  ]]
+
+  local function left_by(text)
+    local run = kit.start(leave .. text)
+    local code = kit.await(function() return tonumber((kit.read(run.name .. ".code"))) end, 30)
+    local left = kit.marked(run.mark)
+    for _, pid in ipairs(left) do faulty.kill(pid, 9) end
+    local _, _, gone = kit.finish(run)
+    assert.equal(0, code)
+    assert.is_true(gone)
+    return #left
+  end
+
+  for options, name in pairs {
+    ["{}"] = "stays when the map has ended as it should",
+    ["{ retries = 1, max_tasks_per_worker = 1 }"] = "also when its process was replaced",
+    ["{ exit = function() end }"] = "also when there is an exit",
+  } do
+    it(name, function()
+      assert.equal(3, left_by(("assert(#fast_map.map(leave, { 1, 2, 3 }, %s) == 3)"):format(options)))
+    end)
+  end
+
+  it("is ended when the map is cancelled", function()
+    ends_well(leave .. [[
+      for i in fast_map(function(x) if x > 3 then fast_map.sleep(100) end return leave(x) end, fast_map.range(1, 9)) do
+        if i == 3 then break end
+      end
+    ]])
+  end)
+
+  it("is ended with the process that started it, when that dies", function()
+    ends_well(leave .. [[
+      local _, _, err = fast_map(function(x) leave(x) faulty.kill(0, 9) end, { 1 }, { on_error = "return" })()
+      assert(err.kind == "crash")
+    ]])
+  end)
+end)
+
 describe("Ctrl-C", function()
   local loop = [[
     local ok, err = pcall(function()
