@@ -1,0 +1,78 @@
+#include "config.h"
+#include "phase.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GRACE 100000 /* instructions that a task may spend on cleaning up before it is interrupted again */
+
+static void interrupted(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  if (!import_of(L)->interrupt.pending) { /* a coroutine of an earlier task */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  lua_sethook(L, interrupted, LUA_MASKCOUNT, GRACE);
+  luaL_where(L, 0);
+  lua_pushliteral(L, "timed out");
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+void state_interrupt(struct state *s) {
+  struct interrupt *interrupt = &s->import.interrupt;
+  if (s->phase != PHASE_CALL && s->phase != PHASE_INIT)
+    return;
+  interrupt->pending = 1;
+  lua_sethook(interrupt->running, interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+/* The innermost line of the script's own. */
+static int find_line(lua_State *L, lua_Debug *ar) {
+  int level;
+  for (level = 0; lua_getstack(L, level, ar); level++)
+    if (lua_getinfo(L, "Sl", ar) && ar->currentline > 0 && strstr(ar->source, "fast_map/") == NULL)
+      return 1;
+  return 0;
+}
+
+static void asked(lua_State *L, lua_Debug *ar) {
+  const struct teller *t = &import_of(L)->teller;
+  char text[LUA_IDSIZE + 16];
+  lua_sethook(L, NULL, 0, 0);
+  if (t->tell == NULL || !find_line(L, ar))
+    return;
+  snprintf(text, sizeof text, "%s:%d", ar->short_src, ar->currentline);
+  t->tell(t->teller, text);
+}
+
+void state_ask(struct state *s, void (*tell)(void *teller, const char *text), void *teller) {
+  lua_State *L = s->import.interrupt.running;
+  if (s->phase != PHASE_CALL || lua_gethook(L) != NULL)
+    return;
+  s->import.teller = (struct teller){tell, teller};
+  lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static size_t line(const lua_Debug *ar, char *text, size_t size) {
+  const char *name = ar->name != NULL ? ar->name : "?";
+  int length;
+  if (*ar->what == 'C')
+    length = snprintf(text, size, "\n\t[C]: in function '%s'", name);
+  else
+    length = snprintf(text, size, "\n\t%s:%d: in %s '%s'", ar->short_src, ar->currentline,
+                      *ar->what == 'm' ? "main chunk" : "function", name);
+  return length < 0 ? 0 : (size_t)length;
+}
+
+void state_trace(struct state *s, char *text, size_t size) {
+  lua_State *L = s->phase == PHASE_CALL || s->phase == PHASE_INIT ? s->import.interrupt.running : s->L;
+  lua_Debug ar;
+  size_t length;
+  int level;
+  length = (size_t)snprintf(text, size, "stack traceback:");
+  for (level = 0; length < size && lua_getstack(L, level, &ar); level++)
+    if (lua_getinfo(L, "Sln", &ar)) /* these three allocate nothing */
+      length += line(&ar, text + length, size - length);
+}
