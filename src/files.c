@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "blocking.h"
-#include "modules.h"
+#include "standard.h"
 
 static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
 
@@ -98,7 +98,7 @@ int files_copy(struct copy *c) {
   if (!is_file(c))
     return 0;
   original = lua_touserdata(c->view, -1);
-  modules_library(c, LUA_IOLIBNAME);
+  standard_push(c, LUA_IOLIBNAME);
   lua_pop(L, 1);
   if ((entry = addresses_get(&c->import->known, original)) != 0) { /* it came with the library */
     lua_rawgeti(L, c->objects, (lua_Integer)entry);

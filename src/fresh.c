@@ -5,7 +5,7 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "modules.h"
+#include "module_index.h"
 #include "place.h"
 
 #define STEP_LIMIT 32
@@ -35,7 +35,7 @@ static int find_way(struct copy *c, const struct place *place, struct way *way) 
     if (way->count + 2 >= STEP_LIMIT || p.step >= STEP_KEY || p.parent == 0)
       return 0;
     way->steps[way->count++] = p;
-    if (modules_name(c, I->entries[p.parent].origin, &way->module, &outer, &name)) {
+    if (module_index_name(c, I->entries[p.parent].origin, &way->module, &outer, &name)) {
       if (name != NULL)
         way->steps[way->count++] = (struct place){.step = STEP_FIELD, .name = name};
       if (outer != NULL)

@@ -84,7 +84,7 @@ struct snapshot {
   struct module *module;    /* [1, module_count] */
   int module_count;
   struct function_index c_functions;   /* of C modules */
-  _Atomic int lua_indexed;             /* both are stored with release and loaded with acquire in modules.c */
+  _Atomic int lua_indexed;             /* both are stored with release and loaded with acquire in module_index.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */
   struct origin *origin;               /* parent only: origin.c's */
 };
@@ -98,11 +98,6 @@ enum status frozen_room(lua_State *view, int n);
 
 /* Pushes slot[name] on the view (nil when there is none; raw). OK NOMEM */
 enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const char *name, size_t size);
-
-/* Under the lock: add to the index. OK NOMEM */
-enum status frozen_index_module(struct snapshot *s, struct module m);
-enum status frozen_index_function(struct function_index *index, const void *address,
-                                  struct module_function f);
 
 /* The state's own string of these bytes, which lasts; NULL without memory. */
 const char *frozen_string(struct snapshot *s, const char *bytes, size_t size);

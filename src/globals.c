@@ -5,7 +5,8 @@
 #include <lualib.h>
 
 #include "library.h"
-#include "modules.h"
+#include "standard.h"
+#include "stub.h"
 
 /* A mirror begins empty. The first time a name is asked for, or assigned, it is
    *touched*: looked up in the script's table, once; from then on it is this
@@ -386,7 +387,7 @@ void globals_settle(lua_State *L) {
   struct copy c;
   settle_strings(L);
   copy_begin(&c, L);
-  modules_library(&c, LUA_LOADLIBNAME); /* makes the mirrors of package.loaded and package.preload */
+  standard_push(&c, LUA_LOADLIBNAME); /* makes the mirrors of package.loaded and package.preload */
   lua_pop(L, 1);
   copy_complete(&c);
   copy_finish(&c);
@@ -433,7 +434,7 @@ int globals_copy(struct copy *c, const struct place *place) {
   } else if (table == t->globals) {
     lua_pushglobaltable(L);
   } else {
-    modules_library(c, LUA_LOADLIBNAME);
+    standard_push(c, LUA_LOADLIBNAME);
     lua_pop(L, 1);
     push_mirror(L, table == t->loaded ? MIRROR_LOADED : MIRROR_PRELOAD);
   }
@@ -451,7 +452,7 @@ static void settle(lua_State *L, int idx) {
   if (mirror >= 0)
     fill(L, mirror, idx);
   else
-    modules_settle(L, idx);
+    stub_settle(L, idx);
 }
 
 int globals_rawget(lua_State *L) {
@@ -513,7 +514,7 @@ int globals_getmetatable(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING)
     settle_strings(L);
   if (lua_type(L, 1) == LUA_TTABLE)
-    modules_settle(L, 1);
+    stub_settle(L, 1);
   if (lua_type(L, 1) == LUA_TTABLE && mirror_at(L, 1) == MIRROR_GLOBALS) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &user_meta_key) != LUA_TTABLE)
       return 1;
@@ -558,7 +559,7 @@ int globals_setmetatable(lua_State *L) {
   if (globals) {
     set_user_meta(L, 2);
   } else {
-    modules_settle(L, 1);
+    stub_settle(L, 1);
     lua_setmetatable(L, 1);
   }
   lua_settop(L, 1);

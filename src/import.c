@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "c_function.h"
 #include "copying.h"
 #include "files.h"
 #include "fresh.h"
@@ -225,7 +226,7 @@ static void copy_function(struct copy *c, const struct place *place) {
     copy_closure(c, place);
     return;
   }
-  modules_function(c, place);
+  c_function_copy(c, place);
 }
 
 static void copy_object(struct copy *c, const struct place *place) {

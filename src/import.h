@@ -105,7 +105,7 @@ struct import {
   struct teller teller;
   struct buffer warning;  /* the beginning of one */
   int warnings;           /* they are shown */
-  const void *light;      /* this state's fast_map while it is not filled, see modules.c */
+  const void *light;      /* this state's fast_map while it is not filled, see stub.h */
   int whole;              /* fast_map is filled */
   const void *mirrors[3]; /* see globals.c: the tables that are filled by name */
   uint64_t seed[2];       /* for math.random, when the library is opened */
@@ -144,7 +144,7 @@ void import_rest(lua_State *L, int slot, const char *name);
    index target, but those that the table at `touched` has; adds them there. */
 void import_fields(lua_State *L, int slot, enum step root, int target, int touched);
 
-/* ---- for the files that know special objects: modules.c, files.c, ... */
+/* ---- for the files that know special objects: modules.c, standard.c, files.c, ... */
 
 /* One run of the engine. `objects` is the stack index in L of the table with all copies. */
 struct copy {

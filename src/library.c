@@ -27,7 +27,7 @@ static const void *base_of(const void *address) {
   return dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
 }
 
-static const void *address_of(lua_CFunction function) {
+const void *library_address(lua_CFunction function) {
   const void *address;
   memcpy(&address, &function, sizeof address); /* ISO C forbids the cast */
   return address;
@@ -88,9 +88,9 @@ static enum status index_addresses(void) {
   enum status status = STATUS_OK;
   for (int i = 0; i < library.count && status == STATUS_OK; i++) {
     struct library_function *f = &library.functions[i];
-    status = addresses_put(&library.numbers, address_of(f->function), (uint32_t)i + 1);
+    status = addresses_put(&library.numbers, library_address(f->function), (uint32_t)i + 1);
     if (status == STATUS_OK && f->stand_in != f->function)
-      status = addresses_put(&library.numbers, address_of(f->stand_in), (uint32_t)i + 1);
+      status = addresses_put(&library.numbers, library_address(f->stand_in), (uint32_t)i + 1);
   }
   return status;
 }
@@ -106,8 +106,8 @@ static enum status build(void) {
   if (lua_pcall(L, 0, 0, 0) == LUA_OK)
     status = index_addresses();
   lua_close(L);
-  library.bases[0] = base_of(address_of(luaopen_base));
-  library.bases[1] = base_of(address_of(collect));
+  library.bases[0] = base_of(library_address(luaopen_base));
+  library.bases[1] = base_of(library_address(collect));
   return status;
 }
 
@@ -126,7 +126,7 @@ enum status library_init(void) {
 }
 
 const struct library_function *library_find(lua_CFunction function) {
-  uint32_t number = addresses_get(&library.numbers, address_of(function));
+  uint32_t number = addresses_get(&library.numbers, library_address(function));
   return number == 0 ? NULL : &library.functions[number - 1];
 }
 

@@ -33,6 +33,9 @@ const struct library_function *library_named(const char *library, const char *na
 /* The metamethods that strings have for arithmetic. */
 const struct library_function *library_string_events(int *count);
 
+/* A function as an address. */
+const void *library_address(lua_CFunction function);
+
 /* Whether the address lies in the program, in liblua or in fast_map: mapped before any fork, needing no
    luaopen. */
 int library_ours(const void *address);

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "c_function.h"
 #include "files.h"
 #include "library.h"
-#include "modules.h"
 #include "place.h"
 #include "placeholder.h"
+#include "standard.h"
 
 enum kind { KIND_LIBRARY = 1, KIND_ADDRESS, KIND_FILE, KIND_PLACE };
 
@@ -638,7 +639,7 @@ static enum status thread_resolve(struct codec_link *link, lua_State *L, const u
     if ((f = read_library(&r)) == NULL)
       return STATUS_FORMAT;
     copy_begin(&c, L);
-    modules_push_light(&c, f);
+    c_function_push(&c, f);
     copy_finish(&c);
     return STATUS_OK;
   case KIND_ADDRESS:
@@ -647,7 +648,7 @@ static enum status thread_resolve(struct codec_link *link, lua_State *L, const u
     if ((name = read_name(&r)) == NULL)
       return STATUS_FORMAT;
     copy_begin(&c, L);
-    modules_library(&c, "io");
+    standard_push(&c, "io");
     lua_getfield(L, -1, name);
     lua_remove(L, -2);
     copy_finish(&c);

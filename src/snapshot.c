@@ -389,30 +389,3 @@ const char *frozen_string(struct snapshot *s, const char *bytes, size_t size) {
   frozen_unlock();
   return string;
 }
-
-/* ------------------------------------------------------------------ the index of modules */
-
-enum status frozen_index_module(struct snapshot *s, struct module m) {
-  struct module *module = realloc(s->module, (size_t)(s->module_count + 2) * sizeof *module);
-  uint32_t other = addresses_get(&s->modules, m.value);
-  if (module == NULL)
-    return STATUS_NOMEM;
-  s->module = module;
-  module[++s->module_count] = m;
-  if (other != 0 && module[other].open != NULL)
-    return STATUS_OK;
-  return addresses_put(&s->modules, m.value, (uint32_t)s->module_count);
-}
-
-enum status frozen_index_function(struct function_index *index, const void *address,
-                                  struct module_function f) {
-  struct module_function *function;
-  if (addresses_get(&index->numbers, address) != 0)
-    return STATUS_OK;
-  function = realloc(index->function, (size_t)(index->count + 2) * sizeof *function);
-  if (function == NULL)
-    return STATUS_NOMEM;
-  index->function = function;
-  function[++index->count] = f;
-  return addresses_put(&index->numbers, address, (uint32_t)index->count);
-}

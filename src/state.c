@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "modules.h"
 #include "origin.h"
 #include "phase.h"
+#include "standard.h"
+#include "stub.h"
 
 #define REPLY_KEPT 65536 /* bytes of the reply buffer that are kept between tasks */
 
@@ -78,7 +79,7 @@ static void start(lua_State *L, struct state *s, enum phase phase, uint64_t numb
     lua_sethook(L, NULL, 0, 0);
   if (s->options.per_task_seed) {
     s->import.seed[1] = number;
-    modules_seed(L);
+    standard_seed(L);
   }
 }
 
@@ -92,7 +93,7 @@ static void run_init(lua_State *L, struct state *s) {
   lua_call(L, 0, 1);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &init_key);
-  modules_set_state(L);
+  stub_set_state(L);
   s->init = INIT_DONE;
   s->port->ready(s->port);
 }

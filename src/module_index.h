@@ -1,0 +1,23 @@
+/* module_index.h - which objects of the script are modules, and which functions belong to one: by address. Made when it is
+   first needed, then constant.
+   Level 3: frozen, import. */
+#ifndef FAST_MAP_MODULE_INDEX_H
+#define FAST_MAP_MODULE_INDEX_H
+
+#include "import.h"
+
+/* [-0, +0, m] The module that is this value of package.loaded, or NULL. */
+const struct module *module_index_find(struct copy *c, const void *value);
+
+/* [-0, +0, m] Where in a C module this C function is, or NULL. */
+const struct module_function *module_index_function(struct copy *c, const void *function);
+
+/* [-0, +0, m] Whether an object of the script is a Lua module or a function of
+   one: module, or module.name, or module.outer.name; the names last. */
+int module_index_name(struct copy *c, const void *value, const char **module, const char **outer,
+                      const char **name);
+
+/* The snapshot that the script's own state is filled from, when the script is a task; else NULL. */
+struct snapshot *module_index_older(const struct snapshot *s);
+
+#endif
