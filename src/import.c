@@ -11,10 +11,12 @@
 #include "fresh.h"
 #include "globals.h"
 #include "library.h"
+#include "mirror.h"
 #include "modules.h"
 #include "pattern.h"
 #include "placeholder.h"
 #include "stand_in.h"
+#include "type_meta.h"
 
 static const char import_key = 0; /* registry: the import, in a thread's state */
 static const char copies_key = 0; /* registry: the table with all copies */
@@ -185,7 +187,7 @@ static void count_fields(lua_State *V, int *array, int *others) {
 
 static void copy_table(struct copy *c, const struct place *place) {
   int array, others;
-  if (globals_copy(c, place) || modules_copy(c, place))
+  if (type_meta_copy(c, place) || globals_copy(c, place) || modules_copy(c, place))
     return;
   count_fields(c->view, &array, &others);
   lua_createtable(c->L, array, others);
@@ -477,7 +479,7 @@ static void fill_slot(struct copy *c, int slot) {
   if (c->import->snapshot->outer == NULL)
     return;
   frozen_lock();
-  code = globals_complete_all(c->view, slot);
+  code = mirror_complete_all(c->view, slot);
   frozen_unlock();
   if (code != LUA_OK)
     import_no_memory(c->L);

@@ -107,7 +107,7 @@ struct import {
   int warnings;           /* they are shown */
   const void *light;      /* this state's fast_map while it is not filled, see stub.h */
   int whole;              /* fast_map is filled */
-  const void *mirrors[3]; /* see globals.c: the tables that are filled by name */
+  const void *mirrors[3]; /* see mirror.h: the tables that are filled by name */
   uint64_t seed[2];       /* for math.random, when the library is opened */
   size_t *memory_limit;   /* the allocator's */
   struct output output;   /* of what is printed here */

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "globals.h"
 #include "module_index.h"
+#include "raw.h"
 #include "standard.h"
 #include "stub.h"
 
@@ -47,7 +47,7 @@ static int open_module(lua_State *L) {
     lua_pushvalue(L, 1);
     lua_rawget(L, 3);
   }
-  lua_pushcfunction(L, globals_rawset);
+  lua_pushcfunction(L, raw_set);
   lua_pushvalue(L, 3);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 4);

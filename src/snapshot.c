@@ -12,8 +12,10 @@
 #include "globals.h"
 #include "import.h"
 #include "library.h"
+#include "mirror.h"
 #include "modules.h"
 #include "origin.h"
+#include "type_meta.h"
 
 #define SNAPSHOT "fast_map.snapshot"
 
@@ -137,7 +139,7 @@ static const void *loaded_table(lua_State *V, const struct snapshot *s, const ch
   const void *address = table_in(V, FROZEN_LOADED, name);
   if (address == NULL && s->outer != NULL) {
     lua_pushnil(V);
-    globals_complete(V, FROZEN_LOADED, name, strlen(name));
+    mirror_complete(V, FROZEN_LOADED, name, strlen(name));
     lua_pop(V, 1);
     address = table_in(V, FROZEN_LOADED, name);
   }
@@ -232,7 +234,7 @@ static int find_slots(lua_State *V) {
   t->file_meta = table_in(V, LUA_REGISTRYINDEX, LUA_FILEHANDLE); /* there once io is */
   s->file_meta_plain = t->file_meta == NULL || file_meta_plain(V);
   s->default_files_plain = default_plain(V, FILES_INPUT, "stdin") && default_plain(V, FILES_OUTPUT, "stdout");
-  s->type_metas = globals_type_metas(V);
+  s->type_metas = type_meta_found(V);
   t->math = loaded_table(V, s, LUA_MATHLIBNAME);
   t->package = loaded_table(V, s, LUA_LOADLIBNAME);
   t->string = loaded_table(V, s, LUA_STRLIBNAME);
@@ -366,7 +368,7 @@ enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const ch
   lua_pushlightuserdata(view, &f);
   code = lua_pcall(view, 2, 1, 0);
   if (code == LUA_OK && s->outer != NULL && lua_isnil(view, -1))
-    globals_complete(view, slot, name, size); /* the script is a thread itself, and filled on demand */
+    mirror_complete(view, slot, name, size); /* the script is a thread itself, and filled on demand */
   frozen_unlock();
   return code == LUA_OK ? STATUS_OK : STATUS_NOMEM;
 }

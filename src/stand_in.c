@@ -11,8 +11,8 @@
 #include "blocking.h"
 #include "clock.h"
 #include "files.h"
-#include "globals.h"
 #include "library.h"
+#include "raw.h"
 
 /* One write, so that a line stays whole when several threads print. */
 static int print(lua_State *L) {
@@ -200,12 +200,12 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
     lua_CFunction function;
   } stand_ins[] = {
       {"_G", "print", print},
-      {"_G", "next", globals_next},
-      {"_G", "pairs", globals_pairs},
-      {"_G", "rawget", globals_rawget},
-      {"_G", "rawset", globals_rawset},
-      {"_G", "getmetatable", globals_getmetatable},
-      {"_G", "setmetatable", globals_setmetatable},
+      {"_G", "next", raw_next},
+      {"_G", "pairs", raw_pairs},
+      {"_G", "rawget", raw_get},
+      {"_G", "rawset", raw_set},
+      {"_G", "getmetatable", raw_getmetatable},
+      {"_G", "setmetatable", raw_setmetatable},
       {"os", "exit", os_exit},
       {"os", "execute", os_execute},
       {"io", "popen", files_popen},

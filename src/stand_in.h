@@ -1,5 +1,5 @@
 /* stand_in.h - what replaces some of Lua's own functions in a thread.
-   Level 3: import, globals, files. */
+   Level 3: import, raw, files. */
 #ifndef FAST_MAP_STAND_IN_H
 #define FAST_MAP_STAND_IN_H
 

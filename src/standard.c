@@ -7,7 +7,7 @@
 
 #include "files.h"
 #include "library.h"
-#include "globals.h"
+#include "mirror.h"
 
 static const char random_key = 0;  /* registry: math.randomseed, once math is open */
 static const char require_key = 0; /* registry: require, once package is open */
@@ -32,9 +32,9 @@ static int open_package(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_setmetatable(L, 1);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  globals_mirror(L, MIRROR_LOADED, -1);
+  mirror_open(L, MIRROR_LOADED, -1);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  globals_mirror(L, MIRROR_PRELOAD, -1);
+  mirror_open(L, MIRROR_PRELOAD, -1);
   lua_settop(L, 4);
   return 1;
 }

@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "globals.h"
+#include "raw.h"
 #include "stand_in.h"
 
 /* What it has besides sleep. */
@@ -58,7 +58,7 @@ static int light_call(lua_State *L) {
 static int light_pairs(lua_State *L) {
   stub_settle(L, 1);
   lua_settop(L, 1);
-  return globals_pairs(L);
+  return raw_pairs(L);
 }
 
 void stub_copy(struct copy *c, const struct place *place) {

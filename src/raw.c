@@ -1,0 +1,129 @@
+#include "config.h"
+#include "raw.h"
+
+#include <lauxlib.h>
+
+#include "globals.h"
+#include "mirror.h"
+#include "stub.h"
+#include "type_meta.h"
+
+/* What a table shows of itself must be there first. */
+static void settle(lua_State *L, int idx) {
+  int mirror = mirror_at(L, idx);
+  if (mirror >= 0)
+    mirror_fill(L, mirror, idx);
+  else
+    stub_settle(L, idx);
+}
+
+int raw_get(lua_State *L) {
+  int mirror;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, 1) != LUA_TNIL || (mirror = mirror_at(L, 1)) < 0)
+    return 1;
+  mirror_push_touched(L, mirror);
+  if (!mirror_resolve(L, mirror, 1, 2, 4))
+    lua_pushnil(L);
+  return 1;
+}
+
+int raw_set(lua_State *L) {
+  int mirror;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  luaL_checkany(L, 3);
+  lua_settop(L, 3);
+  if ((mirror = mirror_at(L, 1)) >= 0 && !lua_isnil(L, 2)) {
+    mirror_push_touched(L, mirror);
+    mirror_touch(L, 2, 4);
+    lua_settop(L, 3);
+  }
+  lua_rawset(L, 1);
+  return 1;
+}
+
+int raw_next(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2))
+    settle(L, 1);
+  if (lua_next(L, 1))
+    return 2;
+  lua_pushnil(L);
+  return 1;
+}
+
+int raw_pairs(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (luaL_getmetafield(L, 1, "__pairs") == LUA_TNIL) {
+    lua_pushcfunction(L, raw_next);
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+  } else {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3);
+  }
+  return 3;
+}
+
+int raw_getmetatable(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING)
+    type_meta_settle(L);
+  if (lua_type(L, 1) == LUA_TTABLE)
+    stub_settle(L, 1);
+  if (lua_type(L, 1) == LUA_TTABLE && mirror_at(L, 1) == MIRROR_GLOBALS) {
+    if (globals_get_meta(L) != LUA_TTABLE)
+      return 1;
+    lua_pushliteral(L, "__metatable");
+    if (lua_rawget(L, -2) == LUA_TNIL)
+      lua_pop(L, 1);
+    return 1;
+  }
+  if (!lua_getmetatable(L, 1)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  luaL_getmetafield(L, 1, "__metatable");
+  return 1;
+}
+
+/* Notes that there are finalizers from now on; see import.h. */
+static void watch_finalizers(lua_State *L, int meta) {
+  lua_pushliteral(L, "__gc");
+  if (lua_rawget(L, meta) != LUA_TNIL)
+    import_of(L)->finalizers = 1;
+  lua_pop(L, 1);
+}
+
+int raw_setmetatable(lua_State *L) {
+  int type = lua_type(L, 2), globals;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+  lua_settop(L, 2);
+  globals = mirror_at(L, 1) == MIRROR_GLOBALS;
+  if (globals && globals_get_meta(L) == LUA_TTABLE) {
+    lua_pushliteral(L, "__metatable");
+    lua_rawget(L, -2);
+  } else if (globals || luaL_getmetafield(L, 1, "__metatable") == LUA_TNIL) {
+    lua_pushnil(L);
+  }
+  if (!lua_isnil(L, -1))
+    return luaL_error(L, "cannot change a protected metatable");
+  lua_settop(L, 2);
+  if (type == LUA_TTABLE)
+    watch_finalizers(L, 2);
+  if (globals) {
+    globals_set_meta(L, 2);
+  } else {
+    stub_settle(L, 1);
+    lua_setmetatable(L, 1);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
