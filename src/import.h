@@ -111,7 +111,7 @@ struct import {
   uint64_t seed[2];       /* for math.random, when the library is opened */
   size_t *memory_limit;   /* the allocator's */
   struct output output;   /* of what is printed here */
-  struct codec_link link; /* see origin.c */
+  struct codec_link link; /* see origin.h */
 };
 
 /* [-0, +0, m] In an empty state: globals, strings and what else every script

@@ -9,7 +9,7 @@
 
 #include "bag.h"
 #include "journal.h"
-#include "origin.h"
+#include "locator.h"
 #include "references.h"
 
 #define RECORDER     "fast_map.journal"
@@ -170,7 +170,7 @@ void recorder_read(lua_State *L, struct recorder *r, uint64_t at, struct buffer 
 
 /* reference_visitor */
 static enum status detach(void *bound, unsigned char *bytes, size_t size) {
-  return origin_detach(bytes, size, bound);
+  return locator_detach(bytes, size, bound);
 }
 
 const char *recorder_keep(void *recorder, uint64_t index, const void *bytes, size_t size) {
