@@ -56,10 +56,11 @@ enum status bells_wait(struct map *map, int64_t deadline) {
 
 /* -- waiting elsewhere ------------------------------------------------------ */
 
-/* notify(map): from now on, an event sends this thread the signal that notice.h handles */
+/* notify(map): from now on, an event sends this thread the signal that notice.h handles; after arm, so does the pool's time */
 static int l_notify(lua_State *L) {
   struct map *map = map_check_open(L);
   transport_fork_notify(pool_transport(map->pool), NOTICE_SIGNAL);
+  reminder_init(&map->reminder, NOTICE_SIGNAL);
   return 0;
 }
 
@@ -111,6 +112,8 @@ static int arm(struct map *map) {
 static int l_arm(lua_State *L) {
   struct map *map = map_check(L);
   int now = map->pool != NULL && arm(map);
+  if (map->pool != NULL)
+    reminder_set(&map->reminder, pool_wanted(map->pool));
   if (map->pool != NULL && map->epoll >= 0) {
     watch_bells(map); /* of workers that began since */
     set_alarm(map, now);
@@ -136,6 +139,7 @@ void bells_close(struct map *map) {
   if (map->alarm >= 0)
     close(map->alarm);
   map->epoll = map->alarm = -1;
+  reminder_release(&map->reminder);
 }
 
 /* [-0, +0, -] The time counts as the waiting of all maps, the arguments from 2 on; the first may come twice. */

@@ -11,6 +11,7 @@
 
 #include "pool.h"
 #include "record.h"
+#include "reminder.h"
 #include "tally.h"
 #include "worker.h"
 
@@ -67,10 +68,11 @@ struct map {
   lua_Integer failed;          /* of those delivered */
   struct pool_figures figures; /* of a closed map */
   struct map_times times;
-  struct tally tally;     /* what the workers did */
-  struct records records; /* when the script wants a timeline */
-  int epoll;              /* what an event loop waits on; -1: nobody asked */
-  int alarm;              /* in it: a timer for what no bell rings for; -1: as above */
+  struct tally tally;       /* what the workers did */
+  struct records records;   /* when the script wants a timeline */
+  int epoll;                /* what an event loop waits on; -1: nobody asked */
+  int alarm;                /* in it: a timer for what no bell rings for; -1: as above */
+  struct reminder reminder; /* the same for a script that is notified */
 };
 
 /* [-0, +0, m] Registers the metatable of maps; adds `open`, `wait` and the table `methods` to the table on top. */
@@ -104,7 +106,7 @@ int feed_hungry(const struct map *map);
    nothing has something. */
 enum status bells_wait(struct map *map, int64_t deadline);
 
-/* bells.c: what an event loop waits on is closed. */
+/* bells.c: what an event loop waits on is closed; no signal is sent any more. */
 void bells_close(struct map *map);
 
 /* bells.c: wait(seconds, map...), a function of the module. */

@@ -663,6 +663,15 @@ int64_t pool_due(const struct pool *pool) {
   return sooner(sooner(next_release(pool), crew_next_change(&pool->crew)), pool->audit_at);
 }
 
+/* What no worker may have yet: another is just starting (crew.h). */
+static int has_undealt(const struct pool *pool) {
+  return !pool->ended || pool->queued > pool->delay_count;
+}
+
+int64_t pool_wanted(const struct pool *pool) {
+  return sooner(next_release(pool), has_undealt(pool) ? crew_next_change(&pool->crew) : CLOCK_NEVER);
+}
+
 enum status pool_wait(struct pool *pool, int64_t deadline) {
   int64_t began, now, own; /* when we must look again ourselves, however long the caller would wait */
   enum status status;

@@ -83,6 +83,9 @@ enum status pool_wait(struct pool *pool, int64_t deadline);
 /* When pool_wait must be called at the latest, for a caller that sleeps elsewhere; CLOCK_NEVER: when a bell rings. */
 int64_t pool_due(const struct pool *pool);
 
+/* The same for a caller that has better things to do: only when a task will wait for the call. */
+int64_t pool_wanted(const struct pool *pool);
+
 /* Figures for people. */
 struct pool_figures {
   uint64_t added, delivered;
