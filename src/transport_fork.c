@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "mask.h"
 #include "port.h"
+#include "streams.h"
 
 #define RING_SIZE_LEAST  ((size_t)4096)
 #define TURN             64 /* replies taken from one worker before the next one's turn */
@@ -126,6 +127,7 @@ static int open_pidfd(pid_t pid) {
 static void be_worker(struct transport_fork *f, struct process *p, int worker, int parent,
                       const int ends[2]) {
   struct link link = p->link;
+  streams_forget();
   close_inherited();
   close(ends[0]);
   pthread_mutex_unlock(&all_open_lock);
@@ -139,7 +141,7 @@ static void be_worker(struct transport_fork *f, struct process *p, int worker, i
 static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker) {
   pid_t parent = getpid(), pid = -1;
   int ends[2], saved;
-  fflush(NULL); /* or the child would print the parent's buffers once more */
+  streams_flush();
   pthread_mutex_lock(&all_open_lock);
   if (doorbell_open(ends) == STATUS_OK) {
     pid = fork();
