@@ -214,6 +214,7 @@ static int l_open(lua_State *L) {
                       .epoll = -1,
                       .alarm = -1};
   /* closed until open_pool succeeds */
+  map->owner = getpid();
   map->times.opened = clock_now();
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);

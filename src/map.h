@@ -6,6 +6,8 @@
 #ifndef FAST_MAP_MAP_H
 #define FAST_MAP_MAP_H
 
+#include <sys/types.h>
+
 #include <lauxlib.h>
 #include <lua.h>
 
@@ -43,6 +45,7 @@ struct recorder;
 
 struct map {
   struct pool *pool; /* NULL: closed */
+  pid_t owner;       /* the process that opened it: a child that the script forks has but a copy */
   struct snapshot *snapshot;
   struct recorder *recorder;     /* of SLOT_JOURNAL; NULL: there is none */
   struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
@@ -114,6 +117,6 @@ int bells_wait_for_maps(lua_State *L);
 
 /* [-0, +0, e] watcher.c: called now and then; before each result when the script takes its time for one. */
 void watcher_look(lua_State *L, struct map *map);
-void watcher_end(lua_State *L, struct map *map); /* the map at 1 has ended */
+void watcher_end(lua_State *L, struct map *map); /* the map at 1 has ended; nobody is told in a copy */
 
 #endif

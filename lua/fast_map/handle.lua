@@ -13,10 +13,18 @@ local Handle = { __name = "fast_map.handle" }
 local methods = {}
 Handle.__index = methods
 
-local active = {}      -- handles not finished, oldest first; keeps them alive when the script drops them
-local failed = {}      -- errors that nobody has been told of: handle -> true
-local serving = false  -- a callback runs
-local missed = false   -- a signal came meanwhile
+local active = {}       -- handles not finished, oldest first; keeps them alive when the script drops them
+local failed = {}       -- errors that nobody has been told of: handle -> true
+local serving = false   -- a callback runs
+local missed = false    -- a signal came meanwhile
+local home = core.pid() -- the process that all this is of
+
+-- A child that the script has forked finds its parent's handles here: they are not its own.
+local function come_home()
+  local pid = core.pid()
+  if pid == home then return end
+  home, active, failed, serving, missed = pid, {}, {}, false, false
+end
 
 -- Calls nothing: there may be no memory left, and even setmetatable makes a string.
 local function deactivate(self)
@@ -76,6 +84,7 @@ local function turn(self, seconds)
 end
 
 local function each_active(polled_too)
+  come_home()
   local handles = table.move(active, 1, #active, 1, {})
   for _, handle in ipairs(handles) do
     if handle.state == "running" and (polled_too or not handle.polled) then turn(handle, 0) end
@@ -108,8 +117,10 @@ local function raise_failure(self)
   end
 end
 
-local function check_not_serving(name)
+local function check_may_wait(self, name)
+  come_home()
   if serving then error(name .. ": a callback may not wait for callbacks", 3) end
+  if self.pid ~= home then error(name .. ": the map is another process's", 3) end
 end
 
 --- Waits until every callback has run, at most so many seconds.
@@ -117,7 +128,7 @@ end
 ---@param seconds? number default: without limit
 ---@return boolean done false: the time is over
 function methods:join(seconds)
-  check_not_serving "join"
+  check_may_wait(self, "join")
   local deadline = core.now() + (seconds or math.huge)
   while self.state == "running" do
     turn(self, 0)
@@ -135,7 +146,7 @@ end
 --- Runs the callbacks that are due; never waits. Raises as join does.
 ---@return boolean done
 function methods:poll()
-  check_not_serving "poll"
+  check_may_wait(self, "poll")
   if self.state == "running" then turn(self, 0) end
   catch_up()
   raise_failure(self)
@@ -190,6 +201,7 @@ end
 -- shown, not raised. Returns whether all went well.
 local function drain()
   local good = true
+  come_home()
   while active[1] do
     local self = active[1]
     local ok, err = pcall(methods.join, self)
@@ -212,6 +224,7 @@ end
 --- map failed and the script was never told.
 function M.at_exit(deliver)
   if deliver then return drain() end
+  come_home()
   while active[1] do finish(active[1], "cancelled") end
   return true
 end
@@ -224,6 +237,7 @@ end
 
 --- fast_map.sleep while maps are active. False: there are none.
 function M.sleep(seconds)
+  come_home()
   if not active[1] or serving then return false end
   local deadline = core.now() + seconds
   repeat
@@ -243,7 +257,8 @@ local Sentinel = {
 
 -- Two halves, since the map needs to know what a failure does before the handle has the map.
 function M.new()
-  local self = { state = "running", sentinel = { awake = false } }
+  come_home()
+  local self = { state = "running", sentinel = { awake = false }, pid = home }
   self.guard = setmetatable({ handle = self }, Serving)
   local function raise(err)
     self.err = err
