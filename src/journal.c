@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "forks.h"
 #include "wire.h"
 
 #define HEAD         40                  /* bytes of a record before its body */
@@ -60,10 +61,6 @@ static void after_fork_in_child(void) {
   }
   all_open = NULL;
   pthread_mutex_unlock(&all_open_lock);
-}
-
-static void watch_forks(void) {
-  pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 static void enlist(struct journal *j) {
@@ -158,13 +155,13 @@ static enum status open_file(struct journal *j, const char *path) {
 }
 
 enum status journal_open(struct journal **box, const char *path) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  struct journal *j = *box = calloc(1, sizeof *j);
+  static const struct forks_handlers handlers = {before_fork, after_fork, after_fork_in_child};
+  struct journal *j = *box =
+      forks_watch(FORKS_JOURNALS, &handlers) == STATUS_OK ? calloc(1, sizeof *j) : NULL;
   enum status status;
   if (j == NULL)
     return STATUS_NOMEM;
   j->fd = -1;
-  pthread_once(&once, watch_forks);
   enlist(j);
   status = open_file(j, path);
   if (status != STATUS_OK) {

@@ -11,7 +11,7 @@
 #include "standard.h"
 #include "stub.h"
 
-static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t mutex; /* made by modules_make_lock */
 
 void modules_lock(void) {
   pthread_mutex_lock(&mutex);
@@ -21,9 +21,8 @@ void modules_unlock(void) {
   pthread_mutex_unlock(&mutex);
 }
 
-void modules_renew_lock(void) {
-  static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-  memcpy(&mutex, &fresh, sizeof fresh);
+void modules_make_lock(const pthread_mutexattr_t *recursive) {
+  pthread_mutex_init(&mutex, recursive);
 }
 
 void modules_push(struct copy *c, const char *name) {

@@ -3,6 +3,8 @@
 #ifndef FAST_MAP_MODULES_H
 #define FAST_MAP_MODULES_H
 
+#include <pthread.h>
+
 #include "import.h"
 
 /* [-0, +1, m] Pushes the copy, complete, of what package.loaded has under the name. */
@@ -15,6 +17,7 @@ int modules_copy(struct copy *c, const struct place *place);
 /* One thread at a time may load a module. Taken before frozen_lock where both are. */
 void modules_lock(void);
 void modules_unlock(void);
-void modules_renew_lock(void); /* in a forked child */
+void modules_make_lock(
+    const pthread_mutexattr_t *recursive); /* before the first use, and in a forked child */
 
 #endif

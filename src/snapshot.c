@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "forks.h"
 #include "frozen.h"
 #include "globals.h"
 #include "import.h"
@@ -20,7 +21,7 @@
 #define SNAPSHOT "fast_map.snapshot"
 
 /* It belongs to the process, not to a snapshot: a fork takes it along in a known condition. */
-static pthread_mutex_t frozen_mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t frozen_mutex; /* made under pthread_once, and anew in a child */
 
 void frozen_lock(void) {
   pthread_mutex_lock(&frozen_mutex);
@@ -40,15 +41,22 @@ static void after_fork(void) {
   modules_unlock();
 }
 
-/* The owner of a recursive mutex is a thread of the parent: in the child they are made anew. */
-static void after_fork_in_child(void) {
-  static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-  memcpy(&frozen_mutex, &fresh, sizeof fresh);
-  modules_renew_lock();
+/* Also in a forked child: the owner of a recursive mutex is a thread of the parent. */
+static void make_locks(void) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+  modules_make_lock(&attributes);
+  pthread_mutex_init(&frozen_mutex, &attributes);
+  pthread_mutexattr_destroy(&attributes);
 }
 
-static void watch_forks(void) {
-  pthread_atfork(before_fork, after_fork, after_fork_in_child);
+/* OK NOMEM */
+static enum status guard_forks(void) {
+  static const struct forks_handlers handlers = {before_fork, after_fork, make_locks};
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_locks);
+  return forks_watch(FORKS_SNAPSHOTS, &handlers);
 }
 
 static int release(lua_State *L) {
@@ -74,12 +82,10 @@ static lua_State *new_view(lua_State *L, int anchor) {
 }
 
 void snapshot_take(lua_State *L, int function, struct snapshot **snapshot) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct snapshot *s;
   function = lua_absindex(L, function);
-  if (library_init() != STATUS_OK)
+  if (library_init() != STATUS_OK || guard_forks() != STATUS_OK)
     luaL_error(L, "not enough memory");
-  pthread_once(&once, watch_forks);
   s = lua_newuserdatauv(L, sizeof *s, 2);
   *s = (struct snapshot){0};
   if (luaL_newmetatable(L, SNAPSHOT)) {

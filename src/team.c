@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "forks.h"
 #include "member.h"
 #include "stamp.h"
 
@@ -306,9 +307,8 @@ void team_grow(struct team *team) {
 }
 
 void team_prepare(void) {
-  static int watching;
-  if (!watching)
-    watching = pthread_atfork(NULL, NULL, mark_stray) == 0;
+  static const struct forks_handlers handlers = {.in_child = mark_stray};
+  forks_watch(FORKS_TEAM, &handlers);
 }
 
 /* Half a ring holds them all, and one more. */

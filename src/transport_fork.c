@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "forks.h"
 #include "mask.h"
 #include "port.h"
 #include "streams.h"
@@ -43,6 +44,7 @@ struct process {
   int sent_some;     /* tasks, since it was last looked whether it sleeps */
   int took_some;     /* replies, since then */
   struct link link;
+  int far_bell; /* the worker's end, until it is forked; -1: not open */
   struct inbox inbox;
   struct ring_writer tasks;
   size_t sent;            /* of the message `sending` */
@@ -75,11 +77,25 @@ static struct transport_fork *all_open;
 static int own_bell = -1;
 static pthread_mutex_t all_open_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_all(void) {
+  pthread_mutex_lock(&all_open_lock);
+}
+
+static void unlock_all(void) {
+  pthread_mutex_unlock(&all_open_lock);
+}
+
 static struct transport_fork *self(struct transport *t) {
   return (struct transport_fork *)t;
 }
 
 /* -- birth -------------------------------------------------------------- */
+
+static void close_fd(int *fd) {
+  if (*fd >= 0)
+    close(*fd);
+  *fd = -1;
+}
 
 /* child: nothing of any map of the parent may be kept open. */
 static void close_inherited(void) {
@@ -87,10 +103,9 @@ static void close_inherited(void) {
   int i;
   for (f = all_open; f != NULL; f = f->next_open)
     for (i = 0; i < f->options.worker_count; i++) {
-      if (f->processes[i].link.bell >= 0)
-        close(f->processes[i].link.bell);
-      if (f->processes[i].pidfd >= 0)
-        close(f->processes[i].pidfd);
+      close_fd(&f->processes[i].link.bell);
+      close_fd(&f->processes[i].far_bell);
+      close_fd(&f->processes[i].pidfd);
     }
   all_open = NULL;
   if (own_bell >= 0)
@@ -124,38 +139,64 @@ static int open_pidfd(pid_t pid) {
 }
 
 /* In the child: never returns. */
-static void be_worker(struct transport_fork *f, struct process *p, int worker, int parent,
-                      const int ends[2]) {
+static void be_worker(struct transport_fork *f, struct process *p, int worker, int parent) {
   struct link link = p->link;
+  link.bell = p->far_bell;
+  p->far_bell = -1;
   streams_forget();
   close_inherited();
-  close(ends[0]);
-  pthread_mutex_unlock(&all_open_lock);
+  own_bell = link.bell;
   become_worker();
-  link.bell = own_bell = ends[1];
   f->options.main(&link, worker, parent, f->options.context);
   _exit(127); /* main never returns */
 }
 
-/* The parent's new end is in p->link.bell. Under the lock, so that no other thread's fork inherits an end unseen. */
-static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker) {
-  pid_t parent = getpid(), pid = -1;
-  int ends[2], saved;
-  streams_flush();
-  pthread_mutex_lock(&all_open_lock);
-  if (doorbell_open(ends) == STATUS_OK) {
-    pid = fork();
-    saved = errno;
-    if (pid == 0)
-      be_worker(f, p, worker, parent, ends);
-    close(ends[1]);
-    if (pid < 0)
-      close(ends[0]);
-    else
-      p->link.bell = ends[0];
-    errno = saved;
+/* Under the lock, so that no other thread's fork inherits an end unseen. OK SYSTEM */
+static enum status open_ends(struct process *p) {
+  int ends[2];
+  enum status status;
+  lock_all();
+  status = doorbell_open(ends);
+  if (status == STATUS_OK) {
+    p->link.bell = ends[0];
+    p->far_bell = ends[1];
   }
-  pthread_mutex_unlock(&all_open_lock);
+  unlock_all();
+  return status;
+}
+
+static void close_ends(struct process *p) {
+  lock_all();
+  close_fd(&p->link.bell);
+  close_fd(&p->far_bell);
+  close_fd(&p->pidfd);
+  unlock_all();
+}
+
+/* The worker's end is the worker's alone. */
+static void keep_near_end(struct process *p, pid_t pid) {
+  lock_all();
+  close_fd(&p->far_bell);
+  p->pidfd = open_pidfd(pid);
+  unlock_all();
+}
+
+/* The parent's new end is in p->link.bell. The fork itself takes the lock (forks.h). */
+static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker) {
+  pid_t parent = getpid(), pid;
+  int saved;
+  streams_flush();
+  if (open_ends(p) != STATUS_OK)
+    return -1;
+  pid = fork();
+  if (pid == 0)
+    be_worker(f, p, worker, parent);
+  saved = errno;
+  if (pid < 0)
+    close_ends(p);
+  else
+    keep_near_end(p, pid);
+  errno = saved;
   return pid;
 }
 
@@ -193,7 +234,6 @@ static enum status start(struct transport *t, int worker) {
     return STATUS_SYSTEM;
   setpgid(pid, pid); /* here too: whoever comes first */
   p->pid = pid;
-  p->pidfd = open_pidfd(pid);
   if (f->signal != 0)
     make_loud(f, p->link.bell);
   if (f->armed)
@@ -252,16 +292,6 @@ static int reap(struct transport_fork *f, struct process *p) {
     tally_stop(f->options.tally, p->number, clock_now());
   }
   return pid == p->pid ? status : -1;
-}
-
-static void close_ends(struct process *p) {
-  pthread_mutex_lock(&all_open_lock);
-  if (p->link.bell >= 0)
-    close(p->link.bell);
-  if (p->pidfd >= 0)
-    close(p->pidfd);
-  p->link.bell = p->pidfd = -1;
-  pthread_mutex_unlock(&all_open_lock);
 }
 
 static void forget(struct process *p) {
@@ -716,13 +746,13 @@ static void dismiss(struct process *p, int64_t deadline) {
 
 static void leave_list(struct transport_fork *f) {
   struct transport_fork **at;
-  pthread_mutex_lock(&all_open_lock);
+  lock_all();
   for (at = &all_open; *at != NULL; at = &(*at)->next_open)
     if (*at == f) {
       *at = f->next_open;
       break;
     }
-  pthread_mutex_unlock(&all_open_lock);
+  unlock_all();
 }
 
 static void end_workers(struct transport_fork *f, int gently) {
@@ -790,7 +820,9 @@ static enum status share(struct transport_fork *f) {
 }
 
 enum status transport_fork_open(struct transport **t, const struct fork_options *options) {
-  struct transport_fork *f = calloc(1, sizeof *f);
+  static const struct forks_handlers handlers = {lock_all, unlock_all, unlock_all};
+  struct transport_fork *f =
+      forks_watch(FORKS_TRANSPORTS, &handlers) == STATUS_OK ? calloc(1, sizeof *f) : NULL;
   size_t count = (size_t)options->worker_count, i;
   if (f == NULL)
     return STATUS_NOMEM;
@@ -807,13 +839,13 @@ enum status transport_fork_open(struct transport **t, const struct fork_options 
     return STATUS_NOMEM;
   }
   for (i = 0; i < count; i++) {
-    f->processes[i].pidfd = -1;
+    f->processes[i].pidfd = f->processes[i].far_bell = -1;
     link_init(&f->processes[i].link, f->memory + i * f->layout.footprint, &f->layout);
   }
-  pthread_mutex_lock(&all_open_lock);
+  lock_all();
   f->next_open = all_open;
   all_open = f;
-  pthread_mutex_unlock(&all_open_lock);
+  unlock_all();
   *t = &f->base;
   return STATUS_OK;
 }

@@ -16,6 +16,7 @@
 #include "blocking.h"
 #include "clock.h"
 #include "fatal.h"
+#include "forks.h"
 #include "memory.h"
 #include "team.h"
 
@@ -41,11 +42,9 @@ static int on_main_thread(void) {
 static void find_company(void);
 
 int worker_prepare(void) {
-  static int watching;
+  static const struct forks_handlers handlers = {.before = find_company};
   team_prepare();
-  if (!watching)
-    watching = pthread_atfork(find_company, NULL, NULL) == 0;
-  return watching && on_main_thread();
+  return forks_watch(FORKS_COMPANY, &handlers) == STATUS_OK && on_main_thread();
 }
 
 /* Every worker has at least one. */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -474,13 +475,48 @@ static void test_forked_host(void) {
   }
 }
 
-static void test_unused(void) {
+static struct transport *open_unused(void) {
   struct fork_options options = {.worker_count = 2, .thread_limit = 1, .ring_size = 4096, .main = echo_main};
   struct transport *t;
+  return transport_fork_open(&t, &options) == STATUS_OK ? t : NULL;
+}
+
+static void test_unused(void) {
   int before = descriptors();
-  transport_fork_open(&t, &options);
+  struct transport *t = open_unused();
   t->ops->stop(t, 1);
   check(descriptors() == before, "a transport without workers can be stopped");
+}
+
+static void *open_and_stop(void *over) {
+  while (!atomic_load((_Atomic int *)over)) {
+    struct transport *t = open_with(echo_main, 1, 4096);
+    t->ops->stop(t, 0);
+  }
+  return NULL;
+}
+
+/* A lock that the other thread held at the fork would stay locked in the child. */
+static void test_threads_of_host(void) {
+  _Atomic int over = 0;
+  pthread_t thread;
+  int i, ok = 1;
+  pthread_create(&thread, NULL, open_and_stop, &over);
+  for (i = 0; i < check_times(300) && ok; i++) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+      struct transport *t;
+      alarm(10);
+      t = open_unused();
+      t->ops->stop(t, 1);
+      _exit(0);
+    }
+    ok = waitpid(child, &status, 0) == child && status == 0;
+  }
+  atomic_store(&over, 1);
+  pthread_join(thread, NULL);
+  check(ok, "a child that the host forks while another thread opens maps may have its own");
 }
 
 static void test_silence(void) {
@@ -623,6 +659,7 @@ int main(void) {
   test_stop(0);
   test_forked_host();
   test_unused();
+  test_threads_of_host();
   test_silence();
   test_orphans();
   test_bells();
