@@ -80,12 +80,13 @@ struct ear {
   int64_t deaf_since; /* clock_now() of the first ring after the last look; 0: there was none */
 };
 
-/* The parent closed the bell: either it died, or it has all results and wants us to end in order. A thread that is in a task
-   may hold a stream's lock for ever. */
-static void leave(struct ear *ear) {
-  if (getppid() != ear->parent || team_busy(ear->team))
+/* The parent says nothing more: it has all results and wants us to end in order, or it died, which closes the bell both ways. A
+   thread that is in a task then may hold a stream's lock for ever; but in order, it has only not said yet that it is done. */
+static void leave(struct ear *ear, int gone) {
+  int busy = team_busy(ear->team);
+  if (getppid() != ear->parent || (gone && busy))
     die();
-  if (!ear->has_exit) {
+  if (!ear->has_exit && !busy) {
     fflush(NULL);
     _exit(0);
   }
@@ -103,11 +104,11 @@ static int look(struct ear *ear) {
   return sooner(ORPHAN_CHECK_MS, sooner(sample_ms, team_share(ear->team)));
 }
 
-/* Rings that follow each other closely must not keep us from looking. */
-static void obey(struct ear *ear) {
+/* Rings that follow each other closely must not keep us from looking. `gone`: the bell is closed both ways. */
+static void obey(struct ear *ear, int gone) {
   int64_t now = clock_now();
   if (doorbell_clear(ear->link->bell) == STATUS_CLOSED)
-    leave(ear);
+    leave(ear, gone);
   team_wake(ear->team);
   if (ear->deaf_since == 0)
     ear->deaf_since = now;
@@ -122,7 +123,7 @@ static int hear(struct ear *ear, int timeout_ms) {
   if (ready < 0)
     return timeout_ms;
   if (ready > 0)
-    obey(ear);
+    obey(ear, (bell.revents & POLLHUP) != 0);
   else
     again_ms = look(ear);
   return sooner(again_ms, team_check_deadlines(ear->team));
