@@ -13,6 +13,7 @@ enum forks_rank {
   FORKS_SNAPSHOTS, /* a module that is loaded under this lock may open journals and maps */
   FORKS_JOURNALS,
   FORKS_TRANSPORTS,
+  FORKS_NOTICE,
   FORKS_TEAM,
   FORKS_RANKS
 };

@@ -22,8 +22,8 @@ void notice_after_statement(void);
 
 #define REPORT_SIGNAL SIGUSR1
 
-/* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, until the state is closed; but not where the
-   script handles or ignores the signal itself. In a coroutine when that waits for a map, or has ended. */
+/* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, until the state is closed, whichever thread got the
+   signal; but not where the script handles or ignores the signal itself. In a coroutine when that waits for a map, or has ended. */
 void notice_report(lua_State *L);
 
 /* [-0, +0, -] True when the hook that serves is set there. */
