@@ -147,14 +147,13 @@ static int l_figures(lua_State *L) {
   return 3;
 }
 
-/* pids(map) -> list of the process ids of its workers */
+/* pids(map) -> list of the process ids of its workers that live */
 static int l_pids(lua_State *L) {
   struct map *map = map_check(L);
   int i;
   lua_newtable(L);
   for (i = 0; map->pool != NULL && i < map->context.worker_count; i++) {
-    struct transport *transport = pool_transport(map->pool);
-    int pid = transport->ops->pid(transport, i);
+    int pid = pool_pid(map->pool, i);
     if (pid <= 0)
       continue;
     lua_pushinteger(L, pid);

@@ -96,6 +96,10 @@ void pool_figures(const struct pool *pool, struct pool_figures *figures) {
   figures->workers = pool->crew.alive;
 }
 
+int pool_pid(const struct pool *pool, int worker) {
+  return pool->crew.men[worker].alive ? pool->transport->ops->pid(pool->transport, worker) : 0;
+}
+
 /* -- tasks out ---------------------------------------------------------- */
 
 /* Tasks queued or still to come; UINT64_MAX when nobody knows: the count may be the user's guess. */
@@ -388,9 +392,13 @@ static int retry(struct pool *pool, uint64_t index, struct slot *slot, enum verd
 
 static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, const void *bytes,
                    size_t size) {
-  if (window_finish(&pool->window, slot, verdict, bytes, size) != STATUS_OK)
+  int worker = slot->worker;
+  if (window_finish(&pool->window, slot, verdict, bytes, size) != STATUS_OK) {
     /* the parent is short of memory: this task's result is what is lost, and it says so */
-    window_finish(&pool->window, slot, VERDICT_MEMORY, NULL, 0);
+    verdict = VERDICT_MEMORY;
+    window_finish(&pool->window, slot, verdict, NULL, 0);
+  }
+  slot->pid = worker >= 0 && verdict != VERDICT_DONE ? pool->transport->ops->pid(pool->transport, worker) : 0;
 }
 
 /* The verdict is the pool's own: its bytes are text. */
@@ -728,9 +736,7 @@ enum status pool_ready(struct pool *pool, struct delivery *d) {
   d->index = index;
   d->attempt = slot->attempt;
   d->verdict = (enum verdict)slot->verdict;
-  d->pid = 0;
-  if (slot->verdict != VERDICT_DONE && slot->worker >= 0)
-    d->pid = pool->transport->ops->pid(pool->transport, slot->worker);
+  d->pid = slot->pid;
   d->own = slot->own;
   d->bytes = slot_bytes(slot);
   d->size = slot->size;

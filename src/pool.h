@@ -100,6 +100,9 @@ struct pool_figures {
 };
 void pool_figures(const struct pool *pool, struct pool_figures *figures);
 
+/* The process id of a worker that lives; 0: it does not. */
+int pool_pid(const struct pool *pool, int worker);
+
 struct transport *pool_transport(struct pool *pool);
 
 #endif

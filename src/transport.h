@@ -59,7 +59,7 @@ struct transport_ops {
   void (*drop)(struct transport *t, int worker);
   /* Tells a worker that it gets no more tasks: it does those it has, flushes its output and leaves; EVENT_LOST follows. */
   void (*retire)(struct transport *t, int worker);
-  /* Process id, for messages; 0 when there is none. */
+  /* Process id, for messages; after EVENT_LOST, until the worker is started again, of the one that died. 0: there is none. */
   int (*pid)(struct transport *t, int worker);
   /* Ends and reaps all workers: by their own exit when `gently` and they are idle, by SIGKILL otherwise; frees t. */
   void (*stop)(struct transport *t, int gently);

@@ -24,7 +24,10 @@ struct slot {
   unsigned char delayed; /* QUEUED, but not before a moment that the pool knows */
   uint16_t attempt;      /* of the current or last run; 0 before the first */
   uint16_t failures;     /* runs that raised or timed out */
-  int32_t worker;        /* when SENT or DONE: who has or had it; -1 */
+  union {
+    int32_t worker; /* when SENT: who has it; -1 */
+    int32_t pid;    /* when DONE, but not with VERDICT_DONE: of the process that had it; 0: none had */
+  };
   size_t size;
   union {
     unsigned char own[SLOT_INLINE]; /* size <= SLOT_INLINE: most tasks and results need no malloc */

@@ -519,6 +519,24 @@ static void test_culprit(void) {
   close_map(m);
 }
 
+/* A successor is there before the failure is handed over. */
+static void test_pid(void) {
+  struct map *m = open_map(usual(1), 20);
+  int pid, workers_pid;
+  m->fake->capacity = 10;
+  turn(m);
+  pid = m->fake->base.ops->pid(&m->fake->base, 0);
+  workers_pid = pool_pid(m->pool, 0);
+  die(m, 0, (struct loss){.signal = 11, .culprit = 1}, 0);
+  check(m->last.index == 1 && m->last.verdict == VERDICT_CRASH && m->last.pid == pid,
+        "a crash names the process that died, though its successor is at work");
+  check(workers_pid == pid && pool_pid(m->pool, 0) != pid,
+        "a worker's process id is that of its present life");
+  finish(m, 0);
+  check(pool_pid(m->pool, 0) == 0, "one that has left has none");
+  close_map(m);
+}
+
 static void test_suspects(void) {
   struct map *m = open_map(usual(2), 200);
   int worker, i;
@@ -955,6 +973,7 @@ int main(void) {
   test_nonsense(seed);
   test_foreign_verdicts();
   test_culprit();
+  test_pid();
   test_suspects();
   test_innocent();
   test_suspect_retried();
