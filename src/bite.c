@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define HELD_KEEP (1 << 16) /* bytes of buffers kept between tasks */
-
 void bite_init(struct bite *b) {
   *b = (struct bite){0};
   pthread_mutex_init(&b->lock, NULL);
@@ -33,7 +31,7 @@ enum status bite_load_run(struct bite *b, struct run *run, uint32_t count, uint6
   for (i = 0; i < count; i++)
     if (run_next(&after, &item) != STATUS_OK)
       return STATUS_FORMAT;
-  buffer_reset(&b->held, HELD_KEEP);
+  buffer_reset(&b->held, BITE_KEEP);
   if (buffer_append(&b->held, run->at, (size_t)(after.at - run->at)) != STATUS_OK)
     return STATUS_NOMEM;
   *run = after;
@@ -98,7 +96,7 @@ int bite_message(const struct bite *b, struct message *m) {
 }
 
 void bite_sent(struct bite *b) {
-  buffer_reset(&b->replies, HELD_KEEP);
+  buffer_reset(&b->replies, BITE_KEEP);
   b->reply_count = 0;
 }
 

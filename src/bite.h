@@ -16,6 +16,8 @@
 #include "port.h"
 #include "run.h"
 
+#define BITE_KEEP (1 << 16) /* bytes of each of its buffers that are kept between tasks */
+
 struct bite {
   pthread_mutex_t lock; /* for all below but `held` and `single` */
   struct buffer held;   /* the bytes of its tasks; the thread's own, unchanged until it is loaded again */

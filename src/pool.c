@@ -274,11 +274,6 @@ static enum status note_added(struct pool *pool, size_t size) {
   return status;
 }
 
-enum status pool_add(struct pool *pool, const void *bytes, size_t size) {
-  enum status status = window_add(&pool->window, bytes, size);
-  return status == STATUS_OK ? note_added(pool, size) : status;
-}
-
 enum status pool_give(struct pool *pool, struct buffer *b) {
   size_t size = b->size;
   enum status status = window_give(&pool->window, b);

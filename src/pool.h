@@ -1,7 +1,7 @@
 /* pool.h - one map's tasks on their way through the workers: order, attempts, how many each worker gets.
    Level 5: window, transport. Parent only; one thread; knows neither Lua nor processes.
 
-   Life: pool_open -> pool_add / pool_wait / pool_ready / pool_deliver -> pool_end (no more tasks) -> pool_close. */
+   Life: pool_open -> pool_give / pool_wait / pool_ready / pool_deliver -> pool_end (no more tasks) -> pool_close. */
 #ifndef FAST_MAP_POOL_H
 #define FAST_MAP_POOL_H
 
@@ -52,16 +52,14 @@ void pool_close(struct pool **pool);
 /* How many more tasks the workers could use now, and the window allows; 0: hand out results first. */
 uint64_t pool_room(struct pool *pool);
 
-/* Adds the next task and starts or feeds a worker. OK; NOMEM; SYSTEM with errno: no worker could be started. */
-enum status pool_add(struct pool *pool, const void *bytes, size_t size);
-
-/* The same with the bytes of a buffer, whose memory is taken over when they are many. */
+/* Adds the next task, the bytes of a buffer, whose memory is taken over when they are many, and starts or feeds a worker. OK; NOMEM;
+   SYSTEM with errno: no worker could be started. */
 enum status pool_give(struct pool *pool, struct buffer *b);
 
 /* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */
 enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size);
 
-/* Wakes workers that got tasks; call after a row of pool_add. */
+/* Wakes workers that got tasks; call after a row of pool_give. */
 void pool_flush(struct pool *pool);
 
 /* No more tasks will come. */

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define HELD_KEEP (1 << 16) /* bytes of a bite's buffer kept between tasks */
-
 void queue_init(struct queue *q, struct ring *ring, size_t ring_size) {
   *q = (struct queue){0};
   ring_reader_init(&q->inbox.reader, ring, ring_size);
@@ -62,7 +60,7 @@ static enum status take_single(struct queue *q, const struct message *m, struct 
   if (q->inbox.gathering) {
     message_done(&q->inbox, m, &bite->held);
   } else {
-    buffer_reset(&bite->held, HELD_KEEP);
+    buffer_reset(&bite->held, BITE_KEEP);
     status = buffer_append(&bite->held, m->bytes, m->size);
     message_done(&q->inbox, m, NULL);
   }

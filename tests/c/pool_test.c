@@ -57,13 +57,22 @@ static void text_of(uint64_t index, char text[64]) {
            (unsigned long long)index);
 }
 
+static enum status give_text(struct map *m, const char *text) {
+  struct buffer b = {0};
+  enum status status = buffer_append(&b, text, strlen(text));
+  if (status == STATUS_OK)
+    status = pool_give(m->pool, &b);
+  buffer_release(&b);
+  return status;
+}
+
 static void give(struct map *m) {
   uint64_t room;
   char text[64];
   while (m->added < m->input && (room = pool_room(m->pool)) > 0)
     for (; room > 0 && m->added < m->input; room--) {
       text_of(++m->added, text);
-      m->status = pool_add(m->pool, text, strlen(text));
+      m->status = give_text(m, text);
       if (m->status != STATUS_OK)
         return;
       if (m->added - m->delivered - 1 > m->most_ahead)
@@ -884,7 +893,7 @@ static void test_mixed(int ordered) {
     if (i % 3 == 0)
       ok &= pool_add_done(m->pool, VERDICT_RECORDED, &i, sizeof i) == STATUS_OK;
     else
-      ok &= pool_add(m->pool, "task", 4) == STATUS_OK;
+      ok &= give_text(m, "task") == STATUS_OK;
   }
   pool_end(m->pool);
   for (rounds = 0; rounds < 100 && !pool_finished(m->pool); rounds++) {
