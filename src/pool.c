@@ -529,8 +529,8 @@ static void suspect(struct pool *pool, int worker, uint64_t index, const char *t
 /* Those that were running, but the known culprit; after nonsense all that the worker had: its replies may be what is lost. */
 static void mark_suspects(struct pool *pool, int worker, uint64_t culprit, int all, const char *text) {
   uint64_t index;
-  int n;
-  for (n = 0; !all && (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
+  int place = 0;
+  while (!all && (index = pool->transport->ops->running(pool->transport, worker, &place)) != 0)
     if (index != culprit)
       suspect(pool, worker, index, text);
   for (index = pool->window.first; all && index < pool->window.next; index++)
@@ -631,8 +631,8 @@ static enum status take_events(struct pool *pool, int64_t deadline) {
 /* True when one of the worker's threads works on a task that it has in hand. */
 static int works(struct pool *pool, int worker) {
   uint64_t index;
-  int n;
-  for (n = 0; (index = pool->transport->ops->running(pool->transport, worker, n)) != 0; n++)
+  int place = 0;
+  while ((index = pool->transport->ops->running(pool->transport, worker, &place)) != 0)
     if (index == INDEX_INIT || in_hand(pool, worker, index))
       return 1;
   return 0;

@@ -50,9 +50,9 @@ struct transport_ops {
   /* The next event; sleeps until there is one or the deadline (clock.h) has passed: AGAIN. errno is EINTR when a signal
      handler ran meanwhile. */
   enum status (*receive)(struct transport *t, int64_t deadline, struct event *event);
-  /* The index of the n-th task that is running there, 0: no more of them. After EVENT_LOST, until the worker is started
-     again: what was running when it died. */
-  uint64_t (*running)(struct transport *t, int worker, int n);
+  /* The index of a task that is running there, 0: no more of them. *place is where to look on, 0 at first. After EVENT_LOST, until
+     the worker is started again: what was running when it died. */
+  uint64_t (*running)(struct transport *t, int worker, int *place);
   /* True when neither a task nor a reply is on its way: what the worker has not answered, it has. */
   int (*quiet)(struct transport *t, int worker);
   /* Kills a worker that is out of its mind; EVENT_LOST follows. */

@@ -341,12 +341,12 @@ static void bury(struct transport_fork *f, struct process *p, struct loss *loss)
 }
 
 /* Its seats are as it left them until it is started again. */
-static uint64_t running(struct transport *t, int worker, int n) {
+static uint64_t running(struct transport *t, int worker, int *place) {
   const struct link *link = &self(t)->processes[worker].link;
-  int i, used = atomic_load_explicit(&link->control->thread_count, memory_order_relaxed);
-  for (i = 0; i < used && i < link->layout.thread_limit; i++) {
-    uint64_t index = atomic_load_explicit(&link->seats[i].index, memory_order_relaxed);
-    if (index != 0 && n-- == 0)
+  int used = atomic_load_explicit(&link->control->thread_count, memory_order_relaxed);
+  while (*place < used && *place < link->layout.thread_limit) {
+    uint64_t index = atomic_load_explicit(&link->seats[(*place)++].index, memory_order_relaxed);
+    if (index != 0)
       return index;
   }
   return 0;

@@ -155,8 +155,8 @@ static enum status fake_receive(struct transport *t, int64_t deadline, struct ev
   return STATUS_OK;
 }
 
-static uint64_t fake_running(struct transport *t, int worker, int n) {
-  return n < 8 ? fake_self(t)->running[worker][n] : 0;
+static uint64_t fake_running(struct transport *t, int worker, int *place) {
+  return *place < 8 ? fake_self(t)->running[worker][(*place)++] : 0;
 }
 
 static int fake_quiet(struct transport *t, int worker) {
