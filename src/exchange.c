@@ -171,7 +171,10 @@ static void refuse(struct member *m, const struct job *job) {
   static const struct buffer nothing = {0};
   m->job = *job;
   m->verdict = VERDICT_MEMORY;
+  m->task_at = clock_now(); /* for the stamp: it has not run */
+  m->waited_ns = m->wait_at = 0;
   m->reply = stamped(m, &nothing, &m->verdict);
+  m->task_at = 0;
   hand_over(m);
   team_ring_parent(m->team); /* nobody else would */
 }

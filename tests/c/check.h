@@ -9,6 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define CHECK_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define CHECK_SANITIZED 1
+#endif
+#endif
+#ifndef CHECK_SANITIZED
+#define CHECK_SANITIZED 0
+#endif
+
 static _Atomic int check_count, check_failed;
 
 static void check_at(const char *file, int line, int ok, const char *sentence) {
@@ -64,14 +75,7 @@ __attribute__((unused)) static uint64_t check_random(uint64_t *seed, uint64_t be
 
 /* Valgrind and the sanitizers are slower: `usual`, or a tenth of it under them (set by the compiler or QUICK). */
 __attribute__((unused)) static int check_times(int usual) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  return usual / 10;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-  return usual / 10;
-#endif
-#endif
-  return getenv("QUICK") == NULL ? usual : usual / 10;
+  return CHECK_SANITIZED || getenv("QUICK") != NULL ? usual / 10 : usual;
 }
 
 #endif

@@ -9,13 +9,20 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "blocking.h"
 #include "check.h"
+#include "clock.h"
 #include "message.h"
 #include "run.h"
+#include "stamp.h"
 
 /* -- the fake state ------------------------------------------------------------ */
 
@@ -658,6 +665,65 @@ static void test_last_stays(void) {
   close_rig(rig);
 }
 
+#if !CHECK_SANITIZED && defined(__GLIBC__) /* a sanitizer needs memory of its own */
+#define CAN_REFUSE_MEMORY 1
+
+/* No byte more than there is now, for the arena that all threads then share. */
+static void refuse_memory(void) {
+  struct rlimit limit = {0, RLIM_INFINITY};
+  long pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  if (f == NULL || fscanf(f, "%ld", &pages) != 1)
+    check_bail("the system does not tell the size of a process");
+  fclose(f);
+  limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+/* A task that there is no memory for: true when its reply has a stamp of this moment. */
+static int refuses_in_time(void) {
+  enum { SIZE = 1000000 };
+  struct rig *rig;
+  struct message m;
+  struct stamp stamp;
+  size_t size;
+  char *bytes = calloc(1, SIZE);
+  int64_t before = clock_now();
+  mallopt(M_ARENA_MAX, 1);
+  rig = make_rig(4 << 20, 1);
+  rig->options.stamped = 1;
+  start_rig(rig);
+  send(rig, 1, ECHO, 0);
+  receive(rig, &m);
+  done(rig, &m);
+  refuse_memory();
+  send_bytes(rig, 2, bytes, SIZE);
+  ring_worker(rig);
+  receive(rig, &m);
+  size = m.size;
+  return m.index == 2 && m.kind == VERDICT_MEMORY && stamp_take(m.bytes, &size, &stamp) == STATUS_OK &&
+         stamp.start >= before && stamp.ns >= 0 && stamp.start + stamp.ns <= clock_now();
+}
+#else
+#define CAN_REFUSE_MEMORY 0
+#endif
+
+static void test_refusal(void) {
+  const char *sentence = "a task that there is no memory for is stamped with the time of its refusal";
+#if CAN_REFUSE_MEMORY
+  int status = 0;
+  pid_t pid = fork();
+  if (pid == 0) {
+    alarm(10);
+    _exit(refuses_in_time() ? 0 : 1);
+  }
+  waitpid(pid, &status, 0);
+  check(status == 0, sentence);
+#else
+  check_skip(sentence, "memory cannot be refused here");
+#endif
+}
+
 /* -- everything at once --------------------------------------------------------------------- */
 
 static void test_many(uint64_t seed) {
@@ -685,6 +751,7 @@ static void test_many(uint64_t seed) {
 
 int main(void) {
   uint64_t seed = check_seed(5);
+  test_refusal(); /* while there is no thread yet: it forks */
   test_one_thread();
   test_growth();
   test_limit();
