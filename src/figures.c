@@ -16,6 +16,11 @@ static void set_seconds(lua_State *L, const char *name, int64_t ns) {
   lua_setfield(L, -2, name);
 }
 
+/* Some of these times are as a worker has written them, which may be out of its mind: no difference may overflow. */
+static int64_t between(int64_t from, int64_t to) {
+  return (int64_t)((uint64_t)to - (uint64_t)from);
+}
+
 static void push_worker(lua_State *L, const struct tally_worker *w) {
   lua_createtable(L, 0, 6);
   set_integer(L, "pid", (uint64_t)w->pid);
@@ -80,11 +85,11 @@ static void push_record(lua_State *L, const struct record *r, int64_t opened) {
   set_integer(L, "worker", (uint64_t)r->worker);
   set_integer(L, "thread", (uint64_t)r->stamp.thread);
   set_integer(L, "pid", (uint64_t)r->stamp.pid);
-  set_seconds(L, "start", r->stamp.start - opened);
+  set_seconds(L, "start", between(opened, r->stamp.start));
   set_seconds(L, "seconds", r->stamp.ns);
   set_seconds(L, "waited", r->stamp.waited);
   if (r->stamp.wait_at != 0)
-    set_seconds(L, "wait_at", r->stamp.wait_at - opened);
+    set_seconds(L, "wait_at", between(opened, r->stamp.wait_at));
 }
 
 /* [-0, +1, m] Those from `first` on, at most `most`. */
@@ -121,7 +126,7 @@ static void push_running(lua_State *L, const struct running_task *tasks, int cou
   int64_t now = clock_now();
   lua_createtable(L, count, 0);
   for (i = 0; i < count; i++) {
-    int64_t ns = now - tasks[i].since;
+    int64_t ns = between(tasks[i].since, now);
     lua_createtable(L, 0, 6);
     set_integer(L, "index", tasks[i].index);
     set_seconds(L, "seconds", ns > 0 ? ns : 0); /* since is far ahead when the task is done */
