@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "forks.h"
+#include "groups.h"
 #include "mask.h"
 #include "port.h"
 #include "streams.h"
@@ -65,6 +66,7 @@ struct transport_fork {
   int burst;                 /* replies since the last sleep */
   int signal;                /* that rings also send to signal_thread; 0: none */
   pid_t signal_thread;
+  struct groups left; /* by workers that have ended in order */
   pid_t owner; /* the process that opened it: a child that its host forks must leave the workers alone */
   int held;    /* the worker whose reply the caller looks at, -1 */
   struct message reply;
@@ -327,10 +329,12 @@ static void note_culprit(const struct process *p, struct loss *loss) {
 }
 
 static void bury(struct transport_fork *f, struct process *p, struct loss *loss) {
-  int status;
-  if (!p->retired || !left_in_order(p)) /* one that did may have left something running on purpose */
+  int status, in_order = p->retired && left_in_order(p);
+  if (!in_order)
     kill_group(p);
   status = reap(f, p);
+  if (in_order) /* what it has left running stays, unless the map is cancelled */
+    groups_note(&f->left, p->pid);
   *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
   if (status != -1 && WIFSIGNALED(status))
     loss->signal = WTERMSIG(status);
@@ -759,6 +763,8 @@ static void end_workers(struct transport_fork *f, int gently) {
   int i;
   int patience_ms = f->options.patience_ms > 0 ? f->options.patience_ms : EXIT_PATIENCE_MS;
   int64_t deadline = clock_now() + patience_ms * INT64_C(1000000);
+  if (!gently)
+    groups_kill(&f->left);
   for (i = 0; i < f->options.worker_count; i++) {
     struct process *p = &f->processes[i];
     if (p->life == LIFE_NONE)
@@ -788,6 +794,7 @@ static void stop(struct transport *t, int gently) {
   for (i = 0; i < f->options.worker_count; i++)
     forget(&f->processes[i]);
   leave_list(f);
+  groups_release(&f->left);
   munmap(f->memory, f->layout.footprint * (size_t)f->options.worker_count);
   free(f->processes);
   free(f->polls);

@@ -478,6 +478,18 @@ describe("a command that a task leaves in the background", function()
     ]])
   end)
 
+  it("is ended when the map is cancelled after its process has ended", function()
+    ends_well(leave .. [[
+      local function work(x)
+        if x > 3 then fast_map.sleep(100) end
+        return leave(x)
+      end
+      for i in fast_map(work, fast_map.range(1, 9), { max_tasks_per_worker = 1 }) do
+        if i == 3 then break end
+      end
+    ]])
+  end)
+
   it("is ended with the process that started it, when that dies", function()
     ends_well(leave .. [[
       local _, _, err = fast_map(function(x) leave(x) faulty.kill(0, 9) end, { 1 }, { on_error = "return" })()
