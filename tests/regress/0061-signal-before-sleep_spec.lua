@@ -18,10 +18,9 @@ describe("Ctrl-C at any moment interrupts", function()
       local output, code, gone = kit.run(([[
         local function sleeper() fast_map.sleep(5) end
         for _ = 1, 200 do
-          local start
+          local start = fast_map.now()
           local ok, err = pcall(function()
             faulty.press(math.random() * 0.002)
-            start = fast_map.now()
             %s
           end)
           assert(not ok and tostring(err):find "interrupted!", err)
