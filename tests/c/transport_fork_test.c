@@ -585,6 +585,19 @@ static enum status next_by_bells(struct transport *t, struct event *event) {
   return STATUS_CLOSED; /* the bells never go silent */
 }
 
+/* Once nothing is there. A worker may ring late for a reply that was taken in already: it saw the bells armed for the next one. */
+static int go_silent(struct transport *t) {
+  struct event event;
+  int rounds;
+  for (rounds = 0; rounds < 10; rounds++) {
+    while (t->ops->receive(t, 0, &event) == STATUS_OK || transport_fork_arm(t))
+      continue;
+    if (wait_bells(t, 0) == 0)
+      return 1;
+  }
+  return 0;
+}
+
 static void test_bells(void) {
   struct transport *t = open_with(echo_main, 2, RING);
   struct event event;
@@ -595,9 +608,7 @@ static void test_bells(void) {
     ok &= next_by_bells(t, &event) == STATUS_OK && event.kind == EVENT_RESULT && event.message.index == i;
   }
   check(ok, "the bells tell another event loop of every result");
-  while (t->ops->receive(t, 0, &event) == STATUS_OK || transport_fork_arm(t))
-    continue;
-  check(wait_bells(t, 0) == 0, "the bells are silent when nothing is there");
+  check(go_silent(t), "the bells go silent when nothing is there");
   order(t, 0, 1, DIE);
   check(next_by_bells(t, &event) == STATUS_OK && event.kind == EVENT_LOST && event.worker == 0,
         "the bells tell of a death");
