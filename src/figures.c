@@ -64,6 +64,7 @@ static void push_figures(lua_State *L, const struct pool_figures *f, const struc
   set_seconds(L, "waited", f->waited_ns + t->waited_ns);
   set_seconds(L, "pulling", t->pulling_ns - f->starting_ns);
   set_seconds(L, "starting", f->starting_ns);
+  set_seconds(L, "decoding", t->decoding_ns);
   set_integer(L, "pulled", f->added);
   set_integer(L, "delivered", f->delivered);
   set_integer(L, "rerun", f->rerun);

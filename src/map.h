@@ -38,6 +38,7 @@ enum source_kind { SOURCE_TABLE, SOURCE_RANGE, SOURCE_OTHER };
 struct map_times {
   int64_t opened, closed; /* closed 0: it is open */
   int64_t pulling_ns;     /* in the input's code, encoding its tasks, and starting workers */
+  int64_t decoding_ns;    /* results that are not short */
   int64_t waited_ns;      /* asleep in bells.c */
 };
 

@@ -101,6 +101,27 @@ describe("the figures of a map", function()
     assert.is_true(stats.idle <= stats.wall)
   end)
 
+  it("may be looked at when there is no limit to name: an input whose end nobody knew", function()
+    local k = 0
+    local stats = stats_of(function() fast_map.sleep(0.1) end, function()
+      k = k + 1
+      return k <= 4 and k or nil
+    end)
+    assert.matches("waiting", stats.verdict)
+    assert.is_nil(stats.threads_limit)
+    assert.is_nil(stats.no_such_figure)
+  end)
+
+  it("tell the decoding of results from the loop's body", function()
+    local list = {}
+    for i = 1, 20000 do list[i] = { id = i } end
+    local iterator, _, _, map = fast_map(function() return list end, fast_map.range(1, 5), { procs_limit = 1 })
+    for _ in iterator, nil, nil, map do fast_map.sleep(0.1) end
+    local stats = map:stats()
+    assert.is_true(stats.loop >= 0.5, stats.loop)
+    assert.is_true(stats.decoding > 0 and stats.decoding + stats.loop + stats.input + stats.idle <= stats.wall * 1.001)
+  end)
+
   it("are a table like any other once they are looked at", function()
     local stats = stats_of(same, { 1 })
     local names = {}
@@ -154,6 +175,36 @@ describe("the verdict", function()
     local iterator, _, _, map = fast_map(same, fast_map.range(1, 100))
     for _ in iterator, nil, nil, map do spin(n) end
     assert.matches("^the loop", map:stats().verdict)
+  end)
+
+  -- In the next three, whoever else uses the machine may be what holds the map back.
+  it("is serialising when large values take the script's time", function()
+    local list = {}
+    for i = 1, 20000 do list[i] = { id = i, name = "n" .. i } end
+    local stats = stats_of(function() return list end, fast_map.range(1, 40))
+    if stats.idle < 0.35 * stats.wall then assert.matches("^serialising: [%d.]+ MB of tasks and results", stats.verdict) end
+    assert.is_true(stats.decoding > stats.loop)
+  end)
+
+  it("is the loop, and not serialising, when its body is slow on large values", function()
+    local n, big = iterations(0.01), ("x"):rep(1 << 20)
+    local iterator, _, _, map = fast_map(function() return big end, fast_map.range(1, 40))
+    for _ in iterator, nil, nil, map do spin(n) end
+    assert.matches("^the loop", map:stats().verdict)
+  end)
+
+  it("is short tasks when each takes next to no time", function()
+    local stats = stats_of(same, fast_map.range(1, 300000))
+    if stats.idle < 0.35 * stats.wall and stats.starting < 0.35 * stats.wall then
+      assert.matches("^short tasks: [%d.]+ us each", stats.verdict)
+    end
+  end)
+
+  it("is procs_limit when that leaves cores without work", function()
+    if fast_map.cpus() < 2 then return end
+    local n = iterations(0.01)
+    local stats = stats_of(function() return spin(n) end, fast_map.range(1, 60), { procs_limit = 1 })
+    if stats.busy > 0.75 * stats.wall then assert.matches("^procs_limit: 1 core kept busy of %d", stats.verdict) end
   end)
 
   it("is the processes' start when there is nothing else", function()

@@ -242,8 +242,8 @@ local function write_tables(out, s)
     out:write(("<tr><td>%d (pid %d)</td><td>%s</td><td>%d</td>"):format(i, p.pid, count(p.tasks), p.threads))
     out:write(("<td>%s</td><td>%s</td></tr>\n"):format(seconds(p.busy), seconds(p.waiting)))
   end
-  out:write(("</table>\n<p>The script itself: starting processes %s, input %s, loop %s, idle %s.</p>\n"):format(
-    seconds(s.starting), seconds(s.input), seconds(s.loop), seconds(s.idle)))
+  out:write(("</table>\n<p>The script itself: starting processes %s, input %s, decoding %s, loop %s, idle %s.</p>\n")
+    :format(seconds(s.starting), seconds(s.input), seconds(s.decoding), seconds(s.loop), seconds(s.idle)))
   if #s.slowest == 0 then return end
   out:write "<h2>Slowest tasks</h2>\n<table><tr><th>task</th><th>took</th></tr>\n"
   for _, task in ipairs(s.slowest) do

@@ -28,7 +28,8 @@ local M = {}
 ---@field wall number seconds from the call to the end, or until now
 ---@field input number seconds in the input's code and encoding tasks
 ---@field starting number seconds starting processes
----@field loop number seconds decoding results and in the loop's body or the callbacks
+---@field decoding number seconds decoding results, short ones left out
+---@field loop number seconds in the loop's body or the callbacks, and decoding short results
 ---@field idle number seconds the script waited for results
 ---@field busy number seconds of processor time, all processes together
 ---@field waiting number seconds that tasks waited, all added up
@@ -82,7 +83,9 @@ local rules = {
     if s.idle > 0.4 * s.wall then return end
     local total = s.bytes_out + s.bytes_in
     local rate = total / s.wall
-    if rate > HEAVY and total / s.delivered > LARGE then
+    local heavy = rate > HEAVY and total / s.delivered > LARGE -- then most of the input's time went into encoding
+    local codec, own = s.decoding + (heavy and s.input or 0), s.loop + (heavy and 0 or s.input)
+    if codec > own then
       return ("serialising: %s of tasks and results went through the script, %s a second")
         :format(bytes(total), bytes(rate))
     end
@@ -142,7 +145,8 @@ local function fill(s, tally)
   for _, name in ipairs(same) do s[name] = tally[name] end
   s.threads_limit = tally.threads_limit < NO_LIMIT and tally.threads_limit or nil
   s.input, s.idle, s.starting = math.max(0, tally.pulling), tally.waited, tally.starting
-  s.loop = math.max(0, s.wall - s.input - s.idle - s.starting)
+  s.decoding = tally.decoding
+  s.loop = math.max(0, s.wall - s.input - s.idle - s.starting - s.decoding)
   s.busy, s.waiting, s.threads, s.processes = 0, 0, 0, {}
   for i, worker in ipairs(tally.workers) do
     local process = process_of(worker)
@@ -167,6 +171,7 @@ local maps = setmetatable({}, { __mode = "k" })
 local function settle(s)
   local map = maps[s]
   maps[s] = nil
+  setmetatable(s, nil) -- or a field that is nil would be looked for here again
   return fill(s, map:tally())
 end
 
@@ -199,8 +204,8 @@ function Stats.__tostring(s)
   local lines = {
     ("%s in %s (%.4g a second)%s"):format(counted(s.delivered, "task"), seconds(s.wall), s.delivered / s.wall, events(s)),
     ("held back by %s"):format(s.verdict),
-    ("script: start %s, input %s, loop %s, idle %s; %s out, %s in"):format(seconds(s.starting), seconds(s.input),
-      seconds(s.loop), seconds(s.idle), bytes(s.bytes_out), bytes(s.bytes_in)),
+    ("script: start %s, input %s, decoding %s, loop %s, idle %s; %s out, %s in"):format(seconds(s.starting),
+      seconds(s.input), seconds(s.decoding), seconds(s.loop), seconds(s.idle), bytes(s.bytes_out), bytes(s.bytes_in)),
   }
   for _, p in ipairs(s.processes) do
     local lives = p.lives > 1 and (", %d lives"):format(p.lives) or ""
