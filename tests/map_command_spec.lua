@@ -320,6 +320,8 @@ describe("fmlua map", function()
       complains("cannot read the standard input: Bad file descriptor", "map line <&-")
       complains("cannot read the standard input: Is a directory", "map line </tmp")
       complains("cannot write the results: No space left on device", "map line ::: a >/dev/full")
+      complains("cannot write the results: Bad file descriptor", "map line ::: a >&-")
+      complains("cannot read the standard input: Bad file descriptor", "map line <&-")
     end)
 
     it("still lets a script of that name be run", function()

@@ -83,6 +83,26 @@ describe("a system that refuses", function()
     end)
   end
 
+  it("more than a page of /dev/shm", function()
+    local host = kit.host:find "^/" and kit.host or kit.host:find "/" and "./" .. kit.host or kit.host
+    local inside = "unshare -m sh -c 'mount -t tmpfs -o size=4k none /dev/shm && exec \"$@\"' sh "
+    if not os.execute(inside .. "true 2>/dev/null") then return end -- only root may
+    is_whole(counting(300), { host = inside .. host })
+  end)
+
+  it("memory for the results that the script keeps: an error, and room for another map", function()
+    local output = ends_well [[
+      faulty.limit("as", 300 << 20)
+      local keep = {}
+      print(pcall(function()
+        for i, v in fast_map(function() return ("x"):rep(20 << 20) end, fast_map.range(1, 100)) do keep[i] = v end
+      end))
+      keep = nil collectgarbage()
+      print(#fast_map.map(function(x) return x end, { 1, 2, 3 }))
+    ]]
+    assert.matches("^false\t.*\n3\n$", output)
+  end)
+
   it("memory for a huge result: an error of that task", function()
     local output = ends_well [[
       faulty.limit("as", 300 << 20)
@@ -197,6 +217,22 @@ describe("a host", function()
   end)
 end)
 
+describe("a host", function()
+  it("that changes directory in the middle of a map", function()
+    if not pcall(require, "lfs") then return pending "LuaFileSystem is not installed" end
+    is_whole [[
+      local lfs = require "lfs"
+      local n = 0
+      for i, v in fast_map(function(x) return x * 2 end, fast_map.range(1, 300), { max_tasks_per_worker = 20 }) do
+        n = n + 1
+        assert(i == n and v == i * 2)
+        if i == 50 then lfs.chdir "/" end
+      end
+      print(n == 300 and "whole")
+    ]]
+  end)
+end)
+
 describe("a task", function()
   local function unharmed(f, options)
     local n = 0
@@ -223,6 +259,20 @@ describe("a task", function()
     ]]
   end)
 
+  it("may fork and go on in both: its result comes once, and the child is gone with it", function()
+    is_whole [[
+      local n = 0
+      for i, v in fast_map(function(x)
+        if x == 7 and faulty.fork_on() then return "the child's" end
+        return x * 2
+      end, fast_map.range(1, 40)) do
+        n = n + 1
+        assert(i == n and v == i * 2)
+      end
+      print(n == 40 and "whole")
+    ]]
+  end)
+
   it("may set a debug hook", function()
     unharmed(function() debug.sethook(function() end, "l") end)
     unharmed(function() debug.sethook(function() end, "", 1) end, { timeout = 5 })
@@ -233,6 +283,22 @@ describe("a task", function()
       getmetatable("").__index = function() return "nonsense" end
       getmetatable("").__len = function() return -1 end
     end)
+  end)
+
+  it("may leave strings without a metatable: later tasks of its thread fail, and say so", function()
+    local n = 0
+    for i, value, err in fast_map(function(x)
+      if x == 1 then debug.setmetatable("", nil) end
+      return ("%d"):format(x)
+    end, fast_map.range(1, 20), { threads_limit = 1, on_error = "return" }) do
+      n = n + 1
+      assert.equal(n, i)
+      assert.is_nil(value)
+      assert.equal("error", err.kind)
+      assert.matches("attempt to index a string value", tostring(err))
+      assert.matches("surroundings_spec.lua:%d+: in ", err.traceback)
+    end
+    assert.equal(20, n)
   end)
 
   it("may change or remove globals", function()
@@ -247,6 +313,13 @@ describe("a task", function()
       end
       print(n == 40 and "whole")
     ]]
+  end)
+
+  it("may close the file of its stdout, and print", function()
+    unharmed(function()
+      io.stdout:close()
+      pcall(print, "to nobody")
+    end)
   end)
 
   it("may close its stdin, stdout and stderr", function()
@@ -282,6 +355,10 @@ describe("a task", function()
     assert.is_false(ok)
     assert.equal("error", err.kind)
     assert.matches("stack overflow", err.message)
+  end)
+
+  it("may ignore all signals", function()
+    unharmed(function() for signal = 1, 31 do faulty.ignore(signal) end end, { timeout = 5 })
   end)
 
   it("may block all signals", function()
