@@ -1,5 +1,5 @@
 /* wire.h - numbers as bytes, both ways.
-   Level 1: libc. For encode.c and decode.c, inline since each value passes through here.
+   Level 1: libc. For the codec, inline since each value passes through here.
 
    put_X write at p, where there is room, and return what follows. get_X read at *at and move it on, or leave it and
    say STATUS_FORMAT when the bytes before `end` do not suffice. */

@@ -1,5 +1,5 @@
 /* written.h - what a message holds already: objects and short strings, by
-   address. Level 1: libc. For encode.c, inline since each value passes through
+   address. Level 1: libc. For the encoder, inline since each value passes through
    here.
 
    Life: X_init -> X_meet / X_put -> X_release. Owner: the caller, who must not

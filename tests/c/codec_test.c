@@ -37,6 +37,8 @@ static void *scarce_realloc(void *old, size_t size) {
 #define realloc scarce_realloc
 #include "buffer.c"
 #include "encode.c"
+#include "encode_function.c"
+#include "encode_table.c"
 #undef calloc
 #undef realloc
 

@@ -1,16 +1,12 @@
-/* path.h - says in words where in a value something is, and what: upvalue 'db'.conn of function at job.lua:12.
-   Level 2: lua.h. For encode.c; nothing here raises, since it holds memory.
-
-   Life: struct path p = {"", ""} -> path_key / path_upvalue, from the outermost on. */
-#ifndef FAST_MAP_PATH_H
-#define FAST_MAP_PATH_H
+#include "config.h"
+#include "encoder.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <lua.h>
-
+/* Where in a value something is, in words: upvalue 'db'.conn of function at job.lua:12. path_key and path_upvalue add a step,
+   from the outermost on. */
 struct path {
   char text[256];  /* from the innermost function, or from the message */
   char owner[256]; /* that function, and the path to it */
@@ -107,4 +103,45 @@ static void describe(lua_State *L, char *text, size_t size) {
   }
 }
 
-#endif
+/* [-0, +0, -] The path to the value on top; frame i's object is at the slot that those below leave it. */
+static void path_find(struct encoder *e, int slot, struct path *path) {
+  size_t i;
+  for (i = 0; i < e->depth; i++) {
+    const struct frame *f = &e->frames[i];
+    switch (f->part) {
+    case PART_KEY:
+      path_step(path, "(key)");
+      slot += 3;
+      break;
+    case PART_META:
+      path_step(path, "(metatable)");
+      slot += 1;
+      break;
+    case PART_UPVALUES:
+      path_upvalue(e->L, slot, (int)f->done, path);
+      slot += 1;
+      break;
+    default:
+      path_key(e->L, slot + 1, path);
+      slot += 2;
+    }
+  }
+}
+
+void fault_report(struct encoder *e, enum status status, int slot, int number, struct codec_fault *fault) {
+  struct path path = {"", ""};
+  char what[96];
+  if (fault == NULL)
+    return;
+  if (number > 0)
+    snprintf(path.text, sizeof path.text, "value %d", number);
+  if (status == STATUS_DEPTH) {
+    snprintf(fault->text, sizeof fault->text, "%.40s is nested deeper than %d levels",
+             number > 0 ? path.text : "the value", CODEC_DEPTH);
+  } else if (status == STATUS_TYPE) {
+    path_find(e, slot, &path);
+    describe(e->L, what, sizeof what);
+    snprintf(fault->text, sizeof fault->text, "%.90s%.105s is %.55s",
+             *path.text == '\0' ? "the value" : path.text, path.owner, what);
+  }
+}
