@@ -1,10 +1,10 @@
 /* c_function.h - C functions of the script in a thread: Lua's own by name, those of C modules from the module loaded afresh,
    others by address.
-   Level 3: import, library, module_index. */
+   Level 3: copy, library, module_index. */
 #ifndef FAST_MAP_C_FUNCTION_H
 #define FAST_MAP_C_FUNCTION_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +1, m] The view's top is a C function: pushes its copy or a placeholder, notes it and pops the view. */
 void c_function_copy(struct copy *c, const struct place *place);

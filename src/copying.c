@@ -18,6 +18,16 @@ static void done(struct copy *c) {
   c->import->copying_count--;
 }
 
+void copying_push(struct copy *c, uint32_t entry, enum copying_kind kind) {
+  struct import *I = c->import;
+  uint32_t capacity = (uint32_t)I->copying_capacity;
+  copy_room(c, 12);
+  I->copying = copy_grow(c->L, I->copying, (uint32_t)I->copying_count, &capacity, sizeof *I->copying);
+  I->copying_capacity = (int)capacity;
+  I->copying[I->copying_count++] =
+      (struct copying){.entry = entry, .kind = kind, .object = lua_gettop(c->view), .n = 1};
+}
+
 /* [-1, +0, m] Like lua_setmetatable, but a finalizer will not run: the object is the script's, and lives on
    there. */
 static void set_metatable(lua_State *L, int object) {
@@ -106,7 +116,7 @@ static void copy_upvalue(struct copy *c, uint32_t entry, int object, int n) {
     lua_pop(c->L, 1);
     return;
   }
-  import_note_upvalue(c, id, entry, n);
+  copy_note_upvalue(c, id, entry, n);
   copy_value(c, &(struct place){.parent = entry, .step = STEP_UPVALUE, .number = n});
   lua_setupvalue(c->L, -2, n);
 }

@@ -1,5 +1,5 @@
-/* copying.h - the inside of import.c: objects whose copies exist but are not
-   complete yet. Level 3: import. For import.c only.
+/* copying.h - the inside of copy.c: objects whose copies exist but are not
+   complete yet. Level 3: copy. For copy.c, and once for import.c.
 
    Nothing here recurses, so that the depth of the script's data is bounded by
    memory, not by the C stack: an object that is met while another is being
@@ -7,7 +7,7 @@
 #ifndef FAST_MAP_COPYING_H
 #define FAST_MAP_COPYING_H
 
-#include "import.h"
+#include "copy.h"
 
 enum copying_kind {
   COPYING_TABLE,
@@ -27,6 +27,9 @@ struct copying {
   int n;                    /* functions: the next upvalue; overlays: 1 + fields of the original so
             far */
 };
+
+/* [-0, +0, m] The view's top is the object to fill; its copy has the entry. */
+void copying_push(struct copy *c, uint32_t entry, enum copying_kind kind);
 
 /* [-0, +0, m] Goes on with the topmost object until it is complete or another one is on top. */
 void copying_step(struct copy *c);

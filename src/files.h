@@ -1,9 +1,9 @@
 /* files.h - the script's open files in a thread.
-   Level 3: import. */
+   Level 3: copy. */
 #ifndef FAST_MAP_FILES_H
 #define FAST_MAP_FILES_H
 
-#include "import.h"
+#include "copy.h"
 
 #define FILES_INPUT  "_IO_input" /* in the registry: Lua's default files */
 #define FILES_OUTPUT "_IO_output"

@@ -76,7 +76,7 @@ static void push_fresh(struct copy *c, const char *name) {
     lua_setfield(L, -2, name);
     lua_pushcfunction(L, load_aside);
     lua_pushstring(L, name);
-    if (import_protected(c, 1, 1) == LUA_OK && !lua_isnil(L, -1)) {
+    if (copy_protected(c, 1, 1) == LUA_OK && !lua_isnil(L, -1)) {
       lua_pushvalue(L, -1);
       lua_setfield(L, -3, name);
     } else {

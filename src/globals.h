@@ -1,10 +1,10 @@
 /* globals.h - what a thread's state has before anything is asked for: _G, with the metatable that the script gave it; and which
    tables have a counterpart in every state instead of a copy.
-   Level 3: import, mirror, standard, type_meta. One thread only. */
+   Level 3: copy, mirror, standard, type_meta. One thread only. */
 #ifndef FAST_MAP_GLOBALS_H
 #define FAST_MAP_GLOBALS_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +0, m] Of an empty state: makes _G and the metatables of types. */
 void globals_open(lua_State *L);

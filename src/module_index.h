@@ -4,7 +4,7 @@
 #ifndef FAST_MAP_MODULE_INDEX_H
 #define FAST_MAP_MODULE_INDEX_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +0, m] The module that is this value of package.loaded, or NULL. */
 const struct module *module_index_find(struct copy *c, const void *value);

@@ -63,7 +63,7 @@ static int load_module(struct copy *c, const struct module *m) {
   lua_pushstring(L, m->path);
   lua_pushcfunction(L, m->open);
   modules_lock();
-  code = import_protected(c, 3, 1);
+  code = copy_protected(c, 3, 1);
   modules_unlock();
   if (code == LUA_ERRMEM)
     lua_error(L);

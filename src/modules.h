@@ -1,11 +1,11 @@
 /* modules.h - modules of the script that each thread makes for itself: C modules, loaded afresh, and what belongs to them.
-   Level 3: import, module_index, standard. */
+   Level 3: copy, module_index, standard. */
 #ifndef FAST_MAP_MODULES_H
 #define FAST_MAP_MODULES_H
 
 #include <pthread.h>
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +1, m] Pushes the copy, complete, of what package.loaded has under the name. */
 void modules_push(struct copy *c, const char *name);

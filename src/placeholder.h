@@ -1,9 +1,9 @@
 /* placeholder.h - what stands for a thing that cannot travel: an error with its
-   path, once a task uses it. Level 3: import. */
+   path, once a task uses it. Level 3: copy. */
 #ifndef FAST_MAP_PLACEHOLDER_H
 #define FAST_MAP_PLACEHOLDER_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +1, m] For the view's top (a coroutine or a userdata), which the caller notes next. */
 void placeholder_push(struct copy *c, const struct place *place);

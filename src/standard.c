@@ -117,7 +117,7 @@ void standard_push(struct copy *c, const char *name) {
     return;
   lua_pop(L, 1);
   lua_pushcfunction(L, libraries[i].open);
-  if (import_protected(c, 0, 1) != LUA_OK)
+  if (copy_protected(c, 0, 1) != LUA_OK)
     lua_error(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_keys[i]);

@@ -1,10 +1,10 @@
 /* standard.h - the standard libraries that have a state of their own in each Lua state: io, math, package. A thread opens each
    when it is first needed.
-   Level 3: import, library. */
+   Level 3: copy, library. */
 #ifndef FAST_MAP_STANDARD_H
 #define FAST_MAP_STANDARD_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +1, m] Pushes this state's own io, math or package library, opening it the first time. */
 void standard_push(struct copy *c, const char *name);

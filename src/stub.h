@@ -1,10 +1,10 @@
 /* stub.h - fast_map itself as a task sees it. Most tasks want nothing of it but sleep: a table with little more stands for the
    module until more is asked for.
-   Level 3: import, stand_in. */
+   Level 3: copy, stand_in. */
 #ifndef FAST_MAP_STUB_H
 #define FAST_MAP_STUB_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +1, m] The view's top is the module fast_map: pushes the stub, notes it as the copy and pops the view. */
 void stub_copy(struct copy *c, const struct place *place);

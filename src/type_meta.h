@@ -1,10 +1,10 @@
 /* type_meta.h - the metatables that all values of a type share: that of strings, which gets its library when it is needed, and
    those that a script may give to numbers, functions and the like.
-   Level 3: import, library. One thread only. */
+   Level 3: copy, library. One thread only. */
 #ifndef FAST_MAP_TYPE_META_H
 #define FAST_MAP_TYPE_META_H
 
-#include "import.h"
+#include "copy.h"
 
 /* [-0, +0, m] Of an empty state: makes them as the script has them. */
 void type_meta_open(lua_State *L);

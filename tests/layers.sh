@@ -10,7 +10,7 @@ levels='
 0 status clock groups mask cpus memory terminal reminder streams forks embed embedded editor
 1 buffer | blocking | ring | doorbell | addresses | arena | digest | written | wire | pace | tally
 2 port message window link run stamp bite queue | crew | output | bag | journal | lines | codec scalar encoder encode encode_table encode_function fault decoder decode decode_name decode_function references
-3 transport record | snapshot frozen library place placeholder stand_in files modules module_index standard stub c_function fresh pattern globals mirror type_meta raw copying import locator origin origin_thread state phase verdict interrupt
+3 transport record | snapshot frozen library place placeholder stand_in files modules module_index standard stub c_function fresh pattern globals mirror type_meta raw copy copying import locator origin origin_thread state phase verdict interrupt
 4 transport_fork | fatal | running
 5 pool | team member exchange lookout worker | notice
 6 heed map feed results bells watcher figures core recorder
@@ -21,7 +21,7 @@ levels='
 # These may reach lua.h. All others move bytes that they never read.
 lua_files='embed lines codec scalar encoder encode encode_table encode_function fault decoder decode decode_name
   decode_function references snapshot frozen library place placeholder stand_in files modules module_index standard stub c_function
-  fresh pattern globals mirror type_meta raw copying
+  fresh pattern globals mirror type_meta raw copy copying
   import locator origin origin_thread state phase verdict interrupt running notice heed map feed results bells watcher figures core recorder call repl fmlua'
 
 ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
