@@ -83,8 +83,8 @@ struct snapshot {
                                there are several of a value */
   struct module *module;    /* [1, module_count] */
   int module_count;
-  struct function_index c_functions;   /* of C modules */
-  _Atomic int lua_indexed;             /* both are stored with release and loaded with acquire in module_index.c */
+  struct function_index c_functions; /* of C modules */
+  _Atomic int lua_indexed; /* both are stored with release and loaded with acquire in module_index.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */
   struct origin *origin;               /* parent only: origin.c's */
 };
@@ -102,7 +102,7 @@ enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const ch
 /* The state's own string of these bytes, which lasts; NULL without memory. */
 const char *frozen_string(struct snapshot *s, const char *bytes, size_t size);
 
-/* The lock, for what does not fit the above. Recursive. */
+/* The lock, for what does not fit the above. Recursive. (snapshot.c has it, which sees to forks.) */
 void frozen_lock(void);
 void frozen_unlock(void);
 
