@@ -9,15 +9,18 @@
 --   resting after a pull: the input has nothing now; the descriptor that becomes readable when it may have more
 -- The first two kinds are for fast paths in C; pull works with every kind.
 
+local each = require "fast_map.each"
+local metafield = require "fast_map.metafield"
 local range = require "fast_map.range"
 local show = require "fast_map.show"
+local zip = require "fast_map.zip"
 
+local field, is_callable = metafield.get, metafield.is_callable
 local raw_metatable = debug and debug.getmetatable or getmetatable -- sees through a __metatable field
 
-local M = {}
+local M = { range = range.new, each = each.each, input = each.input }
 
 ---@class fast_map.Zip
----@class fast_map.Each
 ---@alias fast_map.Tasks table|userdata|fast_map.Range|fast_map.Zip|fast_map.Each|fun(): ...
 
 ---@class fast_map.Source
@@ -26,15 +29,6 @@ local M = {}
 ---@field done boolean
 ---@field pull fun(self: fast_map.Source, push: fun(...), most: integer): integer
 ---@field close fun(self: fast_map.Source, err?: any)
-
-local function field(value, name)
-  local meta = raw_metatable(value)
-  return type(meta) == "table" and rawget(meta, name) or nil
-end
-
-local function is_callable(value)
-  return type(value) == "function" or field(value, "__call") ~= nil
-end
 
 -- Sources
 
@@ -117,99 +111,6 @@ local function advance_indexed(self, push, most)
   return most
 end
 
--- Iterators
-
--- Hands over one item; false at the end, or when the source was closed meanwhile by the iterator's code.
-local function forward(self, push, first, ...)
-  if first == nil or self.done then return false end
-  self.control = first
-  push(first, ...)
-  return true
-end
-
-local function advance_each(self, push, most)
-  local iterator, state = self.iterator, self.state
-  for pulled = 0, most - 1 do
-    if not forward(self, push, iterator(state, self.control)) then return pulled end
-  end
-  return most
-end
-
-local function advance_iterator(self, push, most)
-  local iterator = self.iterator
-  for pulled = 0, most - 1 do
-    if not forward(self, push, iterator()) then return pulled end
-  end
-  return most
-end
-
-local function finish_each(self, err)
-  local closing = self.closing
-  self.closing, self.iterator, self.state, self.control = nil, nil, nil, nil
-  if closing then field(closing, "__close")(closing, err) end
-end
-
--- input: an iterator that never waits
-
-local Input = { __name = "fast_map.input" }
-
---- An iterator as tasks that returns false when it has nothing now, and is asked again when its descriptor is readable.
----@param iterator fun(): ...
----@param fd fun(): integer
-function M.input(iterator, fd)
-  return setmetatable({ iterator = iterator, fd = fd }, Input)
-end
-
-local function forward_ready(self, push, first, ...)
-  if first ~= false then return forward(self, push, first, ...) end
-  self.resting = self.fd()
-  return false
-end
-
-local function advance_input(self, push, most)
-  local iterator = self.iterator
-  self.resting = nil
-  for pulled = 0, most - 1 do
-    if not forward_ready(self, push, iterator()) then return pulled end
-  end
-  return most
-end
-
-local function open_input(input)
-  return make {
-    kind = "other", advance = advance_input, finish = finish_each, iterator = input.iterator, fd = input.fd,
-  }
-end
-
--- each
-
-local Each = { __name = "fast_map.each" }
-
---- A generic `for`'s values as tasks: `each(pairs(t))`, `each(io.lines(name))`. All that the iterator returns is a
---- task's arguments. Serves one map; the closing value is closed when that map's input ends.
----@param iterator fun(state: any, control: any): ...
----@param state? any
----@param control? any
----@param closing? any
----@return fast_map.Each
-function M.each(iterator, state, control, closing)
-  if not is_callable(iterator) then
-    error(("each: the iterator must be a function, such as pairs(t) returns, got %s"):format(show(iterator)), 2)
-  end
-  if closing and not field(closing, "__close") then
-    error(("each: the closing value has no __close metamethod, got %s"):format(show(closing)), 2)
-  end
-  return setmetatable({ iterator = iterator, state = state, control = control, closing = closing, used = false }, Each)
-end
-
-local function open_each(each)
-  each.used = true
-  return make {
-    kind = "other", advance = advance_each, finish = finish_each,
-    iterator = each.iterator, state = each.state, control = each.control, closing = each.closing or nil,
-  }
-end
-
 -- zip
 
 local Zip = { __name = "fast_map.zip" }
@@ -230,75 +131,15 @@ function M.zip(...)
   return setmetatable(inputs, Zip)
 end
 
--- Appends the values of the k-th task to self.values; false when an input has none.
-local function gather(self, k)
-  self.filled = 0
-  for _, source in ipairs(self.sources) do
-    if source.at then
-      self.filled = self.filled + 1
-      self.values[self.filled] = source:at(k)
-    elseif source:pull(self.append, 1) == 0 then
-      return false
-    end
-  end
-  return true
-end
-
-local function advance_zip(self, push, most)
-  local values, from = self.values, self.taken
-  local last = self.bound and from + math.min(most, self.bound - from) or from + most
-  for k = from + 1, last do
-    if not gather(self, k) then return k - from - 1 end
-    self.taken = k
-    push(table.unpack(values, 1, self.filled))
-  end
-  return last - from
-end
-
--- Closes all inputs, the last first, even when closing one raises.
-local function finish_zip(self, err)
-  local sources = self.sources
-  local function close_from(i)
-    local source = sources[i]
-    if not source then return end
-    local _ <close> = setmetatable({}, { __close = function() source:close(err) end })
-    close_from(i + 1)
-  end
-  close_from(1)
-end
-
--- How many tasks the inputs that know it allow (nil: none knows), and whether all know.
-local function bounds(sources)
-  local bound, all = nil, true
-  for _, source in ipairs(sources) do
-    if source.count then bound = math.min(bound or source.count, source.count) end
-    all = all and source.count ~= nil
-  end
-  return bound, all
-end
-
-local function open_zip(zip)
-  local sources, values = {}, {}
-  for i = 1, zip.n do
-    local open, message = inspect(zip[i], "zip: argument " .. i) -- fails when one each(...) stands there twice
+local function open_zip(inputs)
+  local sources = {}
+  for i = 1, inputs.n do
+    local open, message = inspect(inputs[i], "zip: argument " .. i) -- fails when one each(...) stands there twice
     if not open then error(message, 0) end
-    sources[i] = open(zip[i])
+    sources[i] = open(inputs[i])
   end
-  local bound, all = bounds(sources)
-  local self = make {
-    kind = "other", advance = advance_zip, finish = finish_zip, sources = sources, values = values,
-    taken = 0, filled = 0, bound = bound, count = all and bound or nil,
-  }
-  function self.append(...)
-    local count = select("#", ...)
-    local filled = self.filled
-    for i = 1, count do values[filled + i] = (select(i, ...)) end
-    self.filled = filled + count
-  end
-  return self
+  return make(zip.open(sources))
 end
-
-M.range = range.new
 
 -- What a value is
 
@@ -307,7 +148,15 @@ local function open_range(r)
 end
 
 local function open_iterator(iterator)
-  return make { kind = "other", advance = advance_iterator, finish = finish_each, iterator = iterator }
+  return make(each.open_iterator(iterator))
+end
+
+local function open_input(input)
+  return make(each.open_input(input))
+end
+
+local function open_each(triple)
+  return make(each.open_each(triple))
 end
 
 local function open_indexed(object)
@@ -360,14 +209,14 @@ local function inspect_table(t, name)
   return inspect_plain(t, name)
 end
 
-local function inspect_each(each, name)
-  if not each.used then return open_each end
+local function inspect_each(triple, name)
+  if not triple.used then return open_each end
   return nil, name .. " is an each(...) that another map has used already: make a new one for each map"
 end
 
-local function inspect_zip(zip)
-  for i = 1, zip.n do
-    local open, message = inspect(zip[i], "zip: argument " .. i)
+local function inspect_zip(inputs)
+  for i = 1, inputs.n do
+    local open, message = inspect(inputs[i], "zip: argument " .. i)
     if not open then return nil, message end
   end
   return open_zip
@@ -375,8 +224,8 @@ end
 
 local own = {
   [range.Range] = function() return open_range end,
-  [Input] = function() return open_input end,
-  [Each] = inspect_each,
+  [each.Input] = function() return open_input end,
+  [each.Each] = inspect_each,
   [Zip] = inspect_zip,
 }
 
