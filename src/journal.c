@@ -11,21 +11,16 @@
 #include <unistd.h>
 
 #include "forks.h"
-#include "wire.h"
+#include "journal_head.h"
 
-#define HEAD         40                  /* bytes of a record before its body */
-#define SUMMED       32                  /* of these, what the checksum covers */
 #define VIEW_SIZE    ((size_t)256 << 10) /* of the file in memory while it is looked through */
 #define READ_LITTLE  4096                /* when a record is read back: most fit */
 #define READ_AHEAD   ((size_t)64 << 10)  /* when its neighbours are wanted next */
 #define PENDING_MOST ((size_t)1 << 20)   /* then they are written without waiting for a flush */
-#define KIND_SUM     UINT64_C(0x73756d)  /* of the checksum's digest */
 
 static const char title[] = "fast_map journal 1\n";
 #define TITLE_SIZE (sizeof title - 1)
 #define TITLE_SURE 8 /* of these bytes a torn title must have, to be told from another short file */
-
-static const unsigned char marker[4] = {0xfa, 'J', 'R', '\n'};
 
 struct journal {
   int fd;                /* -1: closed, or lost by a fork */
@@ -210,36 +205,6 @@ static enum status look(struct journal *j, uint64_t at, size_t size, size_t ahea
   return STATUS_OK;
 }
 
-static void begin_sum(struct digester *d, uint64_t at, const unsigned char *head) {
-  unsigned char place[8];
-  put_fixed(place, at, 8);
-  digest_begin(d, KIND_SUM);
-  digest_add(d, place, sizeof place);
-  digest_add(d, head, SUMMED);
-}
-
-static int sum_is(struct digester *d, const unsigned char *sum) {
-  struct digest digest = digest_end(d);
-  return memcmp(digest.bytes, sum, HEAD - SUMMED) == 0;
-}
-
-static uint64_t number_at(const unsigned char *bytes, size_t size) {
-  uint64_t number = 0;
-  memcpy(&number, bytes, size);
-  return le64toh(number);
-}
-
-/* FORMAT: there is no record. */
-static enum status read_head(const unsigned char *head, uint64_t at, struct journal_record *r) {
-  if (memcmp(head, marker, sizeof marker) != 0)
-    return STATUS_FORMAT;
-  r->at = at;
-  r->kind = (uint32_t)number_at(head + 4, 4);
-  r->size = number_at(head + 8, 8);
-  memcpy(r->digest.bytes, head + 16, DIGEST_SIZE);
-  return STATUS_OK;
-}
-
 /* OK; FORMAT: there is no whole record at this place; SYSTEM; NOMEM. */
 static enum status check_record(struct journal *j, uint64_t at, struct journal_record *r) {
   const unsigned char *bytes;
@@ -250,12 +215,12 @@ static enum status check_record(struct journal *j, uint64_t at, struct journal_r
   if (j->size < at || j->size - at < HEAD)
     return STATUS_FORMAT;
   if ((status = look(j, at, HEAD, VIEW_SIZE, &bytes)) != STATUS_OK ||
-      (status = read_head(bytes, at, r)) != STATUS_OK)
+      (status = journal_head_read(bytes, at, r)) != STATUS_OK)
     return status;
   if (r->size > j->size - at - HEAD)
     return STATUS_FORMAT;
   memcpy(sum, bytes + SUMMED, sizeof sum);
-  begin_sum(&d, at, bytes);
+  journal_head_begin_sum(&d, at, bytes);
   for (done = 0; done < r->size;) {
     size_t piece = r->size - done < VIEW_SIZE ? (size_t)(r->size - done) : VIEW_SIZE;
     if ((status = look(j, at + HEAD + done, piece, VIEW_SIZE, &bytes)) != STATUS_OK)
@@ -263,7 +228,7 @@ static enum status check_record(struct journal *j, uint64_t at, struct journal_r
     digest_add(&d, bytes, piece);
     done += piece;
   }
-  return sum_is(&d, sum) ? STATUS_OK : STATUS_FORMAT;
+  return journal_head_sum_is(&d, sum) ? STATUS_OK : STATUS_FORMAT;
 }
 
 /* The first whole record behind `at`, where there is none. OK; CLOSED: there is none; SYSTEM; NOMEM. */
@@ -338,7 +303,7 @@ enum status journal_read(struct journal *j, uint64_t at, struct buffer *body) {
   if (at > j->end || j->end - at < HEAD)
     return STATUS_FORMAT;
   if ((status = look(j, at, HEAD, read_ahead(j, at), &bytes)) != STATUS_OK ||
-      (status = read_head(bytes, at, &r)) != STATUS_OK)
+      (status = journal_head_read(bytes, at, &r)) != STATUS_OK)
     return status;
   if (r.size > j->end - at - HEAD)
     return STATUS_FORMAT;
@@ -349,9 +314,9 @@ enum status journal_read(struct journal *j, uint64_t at, struct buffer *body) {
     status = buffer_append(body, bytes, (size_t)r.size);
   if (status != STATUS_OK)
     return status;
-  begin_sum(&d, at, head);
+  journal_head_begin_sum(&d, at, head);
   digest_add(&d, body->bytes, body->size);
-  return sum_is(&d, head + SUMMED) ? STATUS_OK : STATUS_FORMAT;
+  return journal_head_sum_is(&d, head + SUMMED) ? STATUS_OK : STATUS_FORMAT;
 }
 
 /* -- writing ------------------------------------------------------------------- */
@@ -371,22 +336,13 @@ static void write_pending(struct journal *j) {
 enum status journal_add(struct journal *j, uint32_t kind, const struct digest *digest, const void *body,
                         size_t size) {
   unsigned char head[HEAD];
-  struct digest sum;
-  struct digester d;
   uint64_t at;
   if (j->end == 0 && j->pending.size == 0 && buffer_append(&j->pending, title, TITLE_SIZE) != STATUS_OK)
     return STATUS_NOMEM;
   if (size > SIZE_MAX / 4 || buffer_reserve(&j->pending, HEAD + size) != STATUS_OK)
     return STATUS_NOMEM;
   at = j->end + j->pending.size;
-  memcpy(head, marker, sizeof marker);
-  put_fixed(head + 4, kind, 4);
-  put_fixed(head + 8, size, 8);
-  memcpy(head + 16, digest->bytes, DIGEST_SIZE);
-  begin_sum(&d, at, head);
-  digest_add(&d, body, size);
-  sum = digest_end(&d);
-  memcpy(head + SUMMED, sum.bytes, HEAD - SUMMED);
+  journal_head_write(head, at, kind, digest, body, size);
   buffer_append(&j->pending, head, HEAD);
   buffer_append(&j->pending, body, size);
   if (j->pending.size > PENDING_MOST)
