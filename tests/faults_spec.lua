@@ -493,6 +493,25 @@ describe("a command that a task leaves in the background", function()
     ]])
   end)
 
+  it("is ended when the map is cancelled after the process that started it has left", function()
+    ends_well(leave .. [[
+      local function is_over(pid)
+        local file = io.open("/proc/" .. pid .. "/stat")
+        if not file then return true end
+        local state = file:read "a":match "%) (%a)"
+        file:close()
+        return state == "Z"
+      end
+      for i, pid in fast_map(function(x)
+        if x == 1 then leave(x) else fast_map.sleep(x == 2 and 0.3 or 100) end
+        return faulty.pid()
+      end, { 1, 2, 3 }, { procs_limit = 3, ordered = false }) do
+        while i == 1 and not is_over(pid) do fast_map.sleep(0.01) end
+        if i == 2 then break end
+      end
+    ]])
+  end)
+
   it("is ended with the process that started it, when that dies", function()
     ends_well(leave .. [[
       local _, _, err = fast_map(function(x) leave(x) faulty.kill(0, 9) end, { 1 }, { on_error = "return" })()
