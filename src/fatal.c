@@ -15,7 +15,7 @@ static _Thread_local struct fatal *watched; /* this thread's own */
 static void note(struct fatal *f, uint64_t index) {
   if (*f->state != NULL)
     state_trace(*f->state, f->control->fault_trace, sizeof f->control->fault_trace);
-  /* pairs with the acquire in transport_fork.c's note_culprit */
+  /* pairs with the acquire in process.c's note_culprit */
   atomic_store_explicit(&f->control->fault_index, index, memory_order_release);
 }
 
@@ -36,7 +36,7 @@ static void on_fault(int number) {
 static void tell_place(void *teller, const char *text) {
   struct fatal *f = teller;
   snprintf(f->place, LINK_PLACE, "%s", text);
-  /* pairs with the acquire in transport_fork.c's has_answered */
+  /* pairs with the acquire in seats.c's has_answered */
   atomic_store_explicit(&f->seat->answered, atomic_load_explicit(&f->control->asked, memory_order_relaxed),
                         memory_order_release);
 }

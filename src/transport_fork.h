@@ -1,5 +1,5 @@
 /* transport_fork.h - workers as forked processes on this machine.
-   Level 4: transport, link. Knows no Lua; the only file that forks. */
+   Level 4: transport, link. Knows no Lua. */
 #ifndef FAST_MAP_TRANSPORT_FORK_H
 #define FAST_MAP_TRANSPORT_FORK_H
 
