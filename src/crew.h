@@ -19,7 +19,7 @@ struct crewman {
   int capacity;        /* tasks its threads could work on now, as it says */
   uint64_t in_hand;    /* tasks sent and not answered */
   uint64_t assigned;   /* tasks sent in this life */
-  uint64_t audited;    /* of those, the ones answered at the last audit (pool.c) */
+  uint64_t audited;    /* of those, the ones answered at the last audit (audit.c) */
   int strikes;         /* audits in a row that found it doing nothing with what it has in hand */
   int64_t started;     /* clock_now() */
   int64_t last_answer; /* as far as crew_pass told the time */

@@ -1,0 +1,79 @@
+#include "config.h"
+#include "ledger.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+
+#define DELAY_MOST (86400 * CLOCK_SECOND)
+
+static void queue_again(struct pool *pool, uint64_t index, struct slot *slot) {
+  slot->state = SLOT_QUEUED;
+  slot->worker = -1;
+  pool->queued++;
+  pool->suspects += slot->suspect;
+  if (index < pool->unsent)
+    pool->unsent = index;
+}
+
+void pool_run_again(struct pool *pool, uint64_t index, struct slot *slot) {
+  pool->figures.rerun++;
+  queue_again(pool, index, slot);
+}
+
+/* NOMEM: it runs again at once instead. */
+static void postpone(struct pool *pool, uint64_t index, struct slot *slot, int64_t until) {
+  if (pool->delay_count == pool->delay_capacity) {
+    size_t capacity = pool->delay_capacity * 2 + 8;
+    struct delay *delays = realloc(pool->delays, capacity * sizeof *delays);
+    if (delays == NULL)
+      return;
+    pool->delays = delays;
+    pool->delay_capacity = capacity;
+  }
+  pool->delays[pool->delay_count++] = (struct delay){index, until};
+  slot->delayed = 1;
+}
+
+void pool_release_delays(struct pool *pool, int64_t now) {
+  size_t i = 0;
+  while (i < pool->delay_count) {
+    struct delay d = pool->delays[i];
+    if (d.until > now) {
+      i++;
+      continue;
+    }
+    window_slot(&pool->window, d.index)->delayed = 0;
+    if (d.index < pool->unsent)
+      pool->unsent = d.index;
+    pool->delays[i] = pool->delays[--pool->delay_count];
+  }
+}
+
+int64_t pool_next_release(const struct pool *pool) {
+  int64_t first = CLOCK_NEVER;
+  size_t i;
+  for (i = 0; i < pool->delay_count; i++)
+    if (pool->delays[i].until < first)
+      first = pool->delays[i].until;
+  return first;
+}
+
+static int64_t retry_delay(const struct pool *pool, const struct slot *slot) {
+  int64_t delay = pool->options.retry_delay_ns;
+  int i;
+  for (i = 0; i < slot->failures && delay < DELAY_MOST; i++)
+    delay *= 2;
+  return delay < DELAY_MOST ? delay : DELAY_MOST;
+}
+
+int pool_retry(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict) {
+  if ((verdict != VERDICT_ERROR && verdict != VERDICT_TIMEOUT) || slot->failures >= pool->options.retries)
+    return 0;
+  pool->figures.retried++;
+  queue_again(pool, index, slot);
+  if (pool->options.retry_delay_ns > 0)
+    postpone(pool, index, slot, clock_now() + retry_delay(pool, slot));
+  slot->failures++;
+  return 1;
+}
