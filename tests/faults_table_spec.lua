@@ -73,7 +73,7 @@ local rows = {
         return x
       end, { 1, 2, 3, 4, 5 })
     ]], "^1 1\n2 2\n3 3\n4 crash: [^\n]*signal 9 %(Killed%)[^\n]*\n5 5\n$" },
-  { "the same, with `rerun = false`", [[
+  { "a process ends in one of these ways, with `rerun = false`", [[
       show(function(x)
         fast_map.sleep(x == 2 and 0.3 or 20)
         faulty.kill(0, 9)
