@@ -74,6 +74,7 @@ local function choose_short(choice, random)
   choice.pause_rate, choice.fault_rate = random(500, 5000), one_in(random, 2) and random(500, 5000) or 0
   choice.leave_at = one_in(random, 4) and random(1, choice.count) or 0
   choice.slow, choice.meddle_rate, choice.nested = 0, random(500, 5000), false
+  if choice.options.max_tasks_per_worker then choice.options.max_tasks_per_worker = random(100, 3000) end
   if one_in(random, 3) then choice.options.chunksize = random(1, 300) end
   if one_in(random, 3) then choice.options.chunksize = "auto" end
 end
@@ -224,10 +225,16 @@ local function new_input(choice)
   end
 end
 
--- The numbers of our workers: children of this process that are none of the shell's.
+local function name_of(pid)
+  return kit.read(("/proc/%s/comm"):format(pid))
+end
+
+-- The numbers of our workers: children of this process, also of those that died, that are no commands.
 local function workers()
-  local list = {}
-  for pid in kit.read(("/proc/self/task/%d/children"):format(me)):gmatch "%d+" do list[#list + 1] = tonumber(pid) end
+  local list, own = {}, name_of "self"
+  for pid in kit.read(("/proc/self/task/%d/children"):format(me)):gmatch "%d+" do
+    if name_of(pid) == own and kit.is_alive(tonumber(pid)) then list[#list + 1] = tonumber(pid) end
+  end
   return list
 end
 
@@ -395,6 +402,7 @@ end
 local function check_clean(before)
   collectgarbage()
   assert(kit.await(function() return #workers() == 0 end, 2), "processes are left")
+  faulty.reap()
   -- popen's own end may still be open in ours when ls looks
   assert(kit.await(function() return descriptors() <= before.descriptors end, 1), "descriptors are left")
   assert(shared_memory() <= before.shared_memory, "shared memory is left")
@@ -436,6 +444,7 @@ local function main(rounds, seed)
   rounds, seed = tonumber(rounds or 100), tonumber(seed or os.time() % 1000000 * 1000)
   print(("chaos: %d rounds, seed %d"):format(rounds, seed))
   local start, bad = fast_map.now(), 0
+  faulty.adopt()
   for i = 0, rounds - 1 do
     local wrong = round(seed + i)
     if wrong then

@@ -117,6 +117,20 @@ static int l_wait(lua_State *L) {
   return 2;
 }
 
+/* adopt(): children of dead children become this process's own */
+static int l_adopt(lua_State *L) {
+  lua_pushboolean(L, prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+  return 1;
+}
+
+/* reap(): every child that has ended; only while no map runs, which reaps its own */
+static int l_reap(lua_State *L) {
+  (void)L;
+  while (waitpid(-1, NULL, WNOHANG) > 0)
+    continue;
+  return 0;
+}
+
 /* close(fd) */
 static int l_close(lua_State *L) {
   lua_pushboolean(L, close((int)luaL_checkinteger(L, 1)) == 0);
@@ -467,34 +481,17 @@ int luaopen_faulty_opener(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_faulty(lua_State *L);
 int luaopen_faulty(lua_State *L) {
-  static const luaL_Reg functions[] = {{"segfault", l_segfault},
-                                       {"abort", l_abort},
-                                       {"overflow", l_overflow},
-                                       {"exit", l_exit},
-                                       {"kill", l_kill},
-                                       {"block", l_block},
-                                       {"spin", l_spin},
-                                       {"fork", l_fork},
-                                       {"fork_on", l_fork_on},
-                                       {"wait", l_wait},
-                                       {"close", l_close},
-                                       {"ignore", l_ignore},
-                                       {"mask", l_mask},
-                                       {"threads", l_threads},
-                                       {"limit", l_limit},
-                                       {"pid", l_pid},
-                                       {"tid", l_tid},
-                                       {"garbage", l_garbage},
-                                       {"scarce", l_scarce},
-                                       {"press", l_press},
-                                       {"descriptors", l_descriptors},
-                                       {"blocks", l_blocks},
-                                       {"trial", l_trial},
-                                       {"refuse", l_refuse},
-                                       {"redirect", l_redirect},
-                                       {"restore", l_restore},
-                                       {"exists", l_exists},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow},
+      {"exit", l_exit},         {"kill", l_kill},       {"block", l_block},
+      {"spin", l_spin},         {"fork", l_fork},       {"fork_on", l_fork_on},
+      {"wait", l_wait},         {"close", l_close},     {"ignore", l_ignore},
+      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},
+      {"pid", l_pid},           {"tid", l_tid},         {"garbage", l_garbage},
+      {"scarce", l_scarce},     {"press", l_press},     {"descriptors", l_descriptors},
+      {"blocks", l_blocks},     {"trial", l_trial},     {"refuse", l_refuse},
+      {"adopt", l_adopt},       {"reap", l_reap},       {"redirect", l_redirect},
+      {"restore", l_restore},   {"exists", l_exists},   {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
