@@ -131,7 +131,7 @@ static void handle_signal(void) {
 
 void notice_install(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &service_key);
-  running_track(L);
+  running_track(L, on_hook);
   handle_signal();
 }
 

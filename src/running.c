@@ -3,12 +3,27 @@
 
 #include <lauxlib.h>
 
+#include "mask.h"
+
 static _Thread_local lua_State
-    *volatile now;               /* this thread's; stored only by it, read by its signal handlers */
-static const char start_key = 0; /* its address names the sentinel in the registry */
+    *volatile now;                      /* this thread's; stored only by it, read by its signal handlers */
+static _Thread_local lua_Hook one_shot; /* the hook that is handed on */
+static const char start_key = 0;        /* its address names the sentinel in the registry */
 
 lua_State *running_now(void) {
   return now;
+}
+
+/* [-0, +0, -] The hook has not acted yet, and the coroutine may never run again: whoever resumed it goes on with that. */
+static void hand_on(lua_State *co, lua_State *L) {
+  lua_Hook hook = lua_gethook(co);
+  if (hook == NULL || hook != one_shot)
+    return;
+  mask_hold(); /* between look and change a handler might set another */
+  if (lua_gethook(L) == NULL)
+    lua_sethook(L, hook, lua_gethookmask(co), lua_gethookcount(co));
+  mask_release();
+  lua_sethook(co, NULL, 0, 0);
 }
 
 /* [-count, +results, -] lua_resume that notes who runs. Never raises: the note is right again in any case. */
@@ -18,6 +33,7 @@ static int resume(lua_State *L, lua_State *co, int count, int *results) {
   now = co;
   status = lua_resume(co, L, count, results);
   now = outer;
+  hand_on(co, L);
   return status;
 }
 
@@ -116,7 +132,8 @@ static void start(lua_State *L) {
   lua_pop(L, 1);
 }
 
-void running_track(lua_State *L) {
+void running_track(lua_State *L, lua_Hook hook) {
+  one_shot = hook;
   if (now == NULL)
     start(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -1,5 +1,5 @@
 /* running.h - which coroutine of the script runs now: hooks belong to one.
-   Level 4: lua.h.
+   Level 4: mask, lua.h.
 
    Lua does not tell a signal handler; so coroutine.resume and coroutine.wrap are replaced by ones that note it. Coroutines
    resumed in another way (by C code, by copies of the functions that the script took before) are not seen: for these the
@@ -9,8 +9,9 @@
 
 #include <lua.h>
 
-/* [-0, +0, m] Replaces the two functions, if they are Lua's own; harmless when repeated. This thread's script is L's. */
-void running_track(lua_State *L);
+/* [-0, +0, m] Replaces the two functions, if they are Lua's own; harmless when repeated. This thread's script is L's. `hook` acts
+   once: a coroutine that yields or ends with it still set hands it on to whoever resumed it. */
+void running_track(lua_State *L, lua_Hook hook);
 
 /* A signal handler on the thread of running_track: the coroutine that runs, or NULL before. */
 lua_State *running_now(void);
