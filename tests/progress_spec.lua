@@ -76,8 +76,10 @@ describe("progress", function()
       fast_map.map(function(i) return i % 10 == 0 and error "no" or nap(i) end, fast_map.range(1, 60), options)
       assert.is_true(#seen >= 2 and #seen <= (fast_map.now() - began) * 10 + 2, #seen)
       local before = seen[1]
-      assert.is_true(before.done < 60 and before.pulled >= before.done and before.processes >= 1)
-      assert.is_true(before.rate > 0 and before.eta > 0 and before.elapsed > 0)
+      assert.is_true(before.done < 60 and before.pulled >= before.done)
+      assert.is_true(before.processes <= 2) -- none when they have left before all was handed over
+      assert.is_true(before.elapsed > 0)
+      if before.done > 0 then assert.is_true(before.rate > 0 and before.eta > 0) end -- a busy machine has done nothing yet
       for i, info in ipairs(seen) do
         assert.equal(i == #seen, info.finished)
         assert.equal(60, info.total)
