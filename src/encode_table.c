@@ -76,12 +76,9 @@ static void end_array(struct encoder *e, struct frame *f) {
   *p = (unsigned char)count;
 }
 
-/* The key at -2 is the next of the array, or a little further, which nils bridge. */
+/* The key at -2, an integer, is the next of the array, or a little further, which nils bridge. */
 static inline int is_element(struct encoder *e, struct frame *f) {
-  lua_Integer key, gap;
-  if (!lua_isinteger(e->L, -2))
-    return 0;
-  key = lua_tointegerx(e->L, -2, NULL);
+  lua_Integer key = lua_tointegerx(e->L, -2, NULL), gap;
   if (key == f->done + 1 && key <= f->count) {
     f->done = key;
     return 1;
@@ -94,16 +91,19 @@ static inline int is_element(struct encoder *e, struct frame *f) {
   return 1;
 }
 
-enum status encode_array(struct encoder *e, struct frame *f, int more) {
+/* As encode_array. `sure`: the first key is an integer. */
+static inline enum status put_elements(struct encoder *e, struct frame *f, int more, int sure) {
   lua_State *L = e->L;
   enum status status;
   int type;
-  for (; more; more = lua_next(L, -2)) {
-    if (!is_element(e, f)) {
+  for (; more; more = lua_next(L, -2), sure = 0) {
+    if (!(sure || lua_isinteger(L, -2)) || !is_element(e, f)) {
       end_array(e, f);
       return encode_pairs(e, f, 1);
     }
     type = lua_type(L, -1);
+    if (type == LUA_TTABLE)
+      return encode_enter(e, type, f->named);
     if ((status = put_leaf(e, -1, type)) != STATUS_OK)
       return status == STATUS_AGAIN ? encode_enter(e, type, f->named) : status;
     lua_settop(L, -2);
@@ -112,13 +112,17 @@ enum status encode_array(struct encoder *e, struct frame *f, int more) {
   return end_table(e, f);
 }
 
+enum status encode_array(struct encoder *e, struct frame *f, int more) {
+  return put_elements(e, f, more, 0);
+}
+
 /* One pass with lua_next: what comes as 1, 2, 3... is the array, the rest are pairs. */
 enum status encode_table(struct encoder *e, struct frame *f) {
   struct buffer *b = e->b;
   int more;
   lua_pushnil(e->L);
   more = lua_next(e->L, -2);
-  if (more && lua_type(e->L, -2) == LUA_TNUMBER)
+  if (more && lua_isinteger(e->L, -2))
     f->count = (lua_Integer)lua_rawlen(e->L, -3);
   if (reserve(b) != STATUS_OK)
     return STATUS_NOMEM;
@@ -131,5 +135,5 @@ enum status encode_table(struct encoder *e, struct frame *f) {
   if (f->count >= TAG_LONG_TABLE - TAG_TABLE)
     put_number(b, (uint64_t)f->count);
   f->part = PART_ARRAY;
-  return encode_array(e, f, more);
+  return put_elements(e, f, more, 1);
 }
