@@ -16,10 +16,6 @@
 
 #define BELLS_MOST 1024
 
-static int64_t sooner(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /* Appends the map's bells; returns the new count. */
 static int add_bells(struct map *map, struct pollfd *polls, int count) {
   int fds[BELLS_MOST], i, n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
@@ -46,7 +42,7 @@ enum status bells_wait(struct map *map, int64_t deadline) {
   if (status != STATUS_AGAIN || errno == EINTR || transport_fork_arm(pool_transport(map->pool)))
     return status;
   polls[0] = (struct pollfd){.fd = map->input, .events = POLLIN};
-  ready = poll_until(polls, add_bells(map, polls, 1), sooner(deadline, pool_due(map->pool)));
+  ready = poll_until(polls, add_bells(map, polls, 1), clock_sooner(deadline, pool_due(map->pool)));
   if (ready > 0)
     return STATUS_OK;
   if (ready == 0)
@@ -172,7 +168,7 @@ int bells_wait_for_maps(lua_State *L) {
     struct map *map = lua_touserdata(L, i);
     if (map->pool == NULL || arm(map))
       break;
-    deadline = sooner(sooner(deadline, map->tick), pool_due(map->pool));
+    deadline = clock_sooner(clock_sooner(deadline, map->tick), pool_due(map->pool));
     count = add_bells(map, polls, count);
   }
   if (i > top)

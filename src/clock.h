@@ -8,6 +8,10 @@
 #define CLOCK_SECOND INT64_C(1000000000)
 #define CLOCK_NEVER  INT64_MAX
 
+static inline int64_t clock_sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
 /* Nanoseconds since some fixed point in the past; the same in every process of the machine. */
 int64_t clock_now(void);
 

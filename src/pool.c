@@ -194,12 +194,8 @@ static enum status take_events(struct pool *pool, int64_t deadline) {
 
 /* -- waiting ------------------------------------------------------------ */
 
-static int64_t sooner(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 int64_t pool_due(const struct pool *pool) {
-  return sooner(sooner(pool_next_release(pool), crew_next_change(&pool->crew)), pool->audit_at);
+  return clock_sooner(clock_sooner(pool_next_release(pool), crew_next_change(&pool->crew)), pool->audit_at);
 }
 
 /* What no worker may have yet: another is just starting (crew.h). */
@@ -208,7 +204,8 @@ static int has_undealt(const struct pool *pool) {
 }
 
 int64_t pool_wanted(const struct pool *pool) {
-  return sooner(pool_next_release(pool), has_undealt(pool) ? crew_next_change(&pool->crew) : CLOCK_NEVER);
+  return clock_sooner(pool_next_release(pool),
+                      has_undealt(pool) ? crew_next_change(&pool->crew) : CLOCK_NEVER);
 }
 
 enum status pool_wait(struct pool *pool, int64_t deadline) {
@@ -221,7 +218,7 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
   own = pool_due(pool);
   errno = 0;
   began = deadline == 0 ? 0 : clock_now();
-  status = take_events(pool, sooner(own, deadline));
+  status = take_events(pool, clock_sooner(own, deadline));
   error = errno;
   now = clock_now();
   pool->figures.waited_ns += began == 0 ? 0 : now - began;

@@ -20,10 +20,6 @@
 #define DECODE_LONG                                                                                          \
   256 /* bytes of a result whose decoding is measured: of shorter ones, that would be felt */
 
-static int64_t sooner(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /* -- results -------------------------------------------------------------- */
 
 /* [-0, +2, m] The pool's text for people: message and, behind it, the traceback of a crash. */
@@ -159,7 +155,7 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     watcher_look(L, map);
     hold_signals(L, map);
     hungry = feed_hungry(map) && (deadline == 0 || clock_now() < deadline);
-    status = await(L, map, hungry ? 0 : sooner(deadline, map->tick));
+    status = await(L, map, hungry ? 0 : clock_sooner(deadline, map->tick));
     if (status == STATUS_AGAIN && errno == EINTR) {
       heed(L);
       if (map->pool == NULL)

@@ -56,6 +56,9 @@ int team_check_deadlines(struct team *team);
 /* Listener thread: no task will come any more. The threads run their states' exit, and the last one ends the process. */
 void team_end(struct team *team);
 
+/* Ends the process in order: what its tasks have printed comes out. Never returns. */
+_Noreturn void team_exit(void);
+
 /* True while some thread is in a task. */
 int team_busy(struct team *team);
 

@@ -86,10 +86,8 @@ static void leave(struct ear *ear, int gone) {
   int busy = team_busy(ear->team);
   if (getppid() != ear->parent || (gone && busy))
     die();
-  if (!ear->has_exit && !busy) {
-    fflush(NULL);
-    _exit(0);
-  }
+  if (!ear->has_exit && !busy)
+    team_exit();
   ear->hung_up = 1;
   team_end(ear->team);
 }

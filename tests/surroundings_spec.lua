@@ -11,18 +11,18 @@ local function ends_well(text, o)
   return output
 end
 
--- A map that counts to n, checked in the script.
-local function counting(n, options, before)
+-- A map that counts to n, checked in the script. `task`: the code of a function that doubles its argument, and does more.
+local function counting(n, options, before, task)
   return ([[
     %s
     local n = 0
-    for i, v in fast_map(function(x) return x * 2 end, fast_map.range(1, %d), { %s }) do
+    for i, v in fast_map(%s, fast_map.range(1, %d), { %s }) do
       n = n + 1
       assert(i == n and v == i * 2)
     end
     assert(n == %d)
     print "whole"
-  ]]):format(before or "", n, options or "", n)
+  ]]):format(before or "", task or "function(x) return x * 2 end", n, options or "", n)
 end
 
 local function is_whole(text, o)
@@ -260,17 +260,10 @@ describe("a task", function()
   end)
 
   it("may fork and go on in both: its result comes once, and the child is gone with it", function()
-    is_whole [[
-      local n = 0
-      for i, v in fast_map(function(x)
-        if x == 7 and faulty.fork_on() then return "the child's" end
-        return x * 2
-      end, fast_map.range(1, 40)) do
-        n = n + 1
-        assert(i == n and v == i * 2)
-      end
-      print(n == 40 and "whole")
-    ]]
+    is_whole(counting(40, nil, nil, [[function(x)
+      if x == 7 and faulty.fork_on() then return "the child's" end
+      return x * 2
+    end]]))
   end)
 
   it("may set a debug hook", function()
@@ -302,17 +295,10 @@ describe("a task", function()
   end)
 
   it("may change or remove globals", function()
-    is_whole [[
-      local n = 0
-      for i, v in fast_map(function(x)
-        local all = _G if x == 7 then for name in pairs(all) do all[name] = nil end end
-        return x * 2
-      end, fast_map.range(1, 40)) do
-        n = n + 1
-        assert(i == n and v == i * 2)
-      end
-      print(n == 40 and "whole")
-    ]]
+    is_whole(counting(40, nil, nil, [[function(x)
+      local all = _G if x == 7 then for name in pairs(all) do all[name] = nil end end
+      return x * 2
+    end]]))
   end)
 
   it("may close the file of its stdout, and print", function()

@@ -9,17 +9,6 @@ local faulty = kit.faulty
 
 local me = faulty.pid()
 
--- Generator of its own: the round's choices depend on its seed alone.
-local function new_random(seed)
-  local state = seed * 2654435769 + 1
-  return function(low, high)
-    state = state ~ (state << 13)
-    state = state ~ (state >> 7)
-    state = state ~ (state << 17)
-    return low + (state >> 1) % (high - low + 1)
-  end
-end
-
 local function one_in(random, n)
   return random(1, n) == 1
 end
@@ -425,7 +414,7 @@ end
 
 -- One round. Returns nil, or what went wrong.
 local function round(seed)
-  local random = new_random(seed)
+  local random = kit.new_random(seed)
   for _ = 1, 5 do random(0, 1) end
   local choice = choose(random)
   long_stop = false

@@ -15,6 +15,17 @@ M.scarce = modules .. "/scarce.so"
 local own_path = ("package.cpath = %q\npackage.path = %q\n"):format(package.cpath, package.path)
 local count = 0
 
+--- A function(low, high) -> integer, a generator of its own: what it draws depends on the seed alone.
+function M.new_random(seed)
+  local state = seed * 2654435769 + 1
+  return function(low, high)
+    state = state ~ (state << 13)
+    state = state ~ (state >> 7)
+    state = state ~ (state << 17)
+    return low + (state >> 1) % (high - low + 1)
+  end
+end
+
 --- The text of a file; "" when there is none.
 function M.read(name)
   local file = io.open(name)

@@ -6,16 +6,6 @@ local faulty = kit.faulty
 
 local me = faulty.pid()
 
-local function new_random(seed)
-  local state = seed * 2654435769 + 1
-  return function(low, high)
-    state = state ~ (state << 13)
-    state = state ~ (state >> 7)
-    state = state ~ (state << 17)
-    return low + (state >> 1) % (high - low + 1)
-  end
-end
-
 local function kill_one(random)
   local list = {}
   for pid in kit.read(("/proc/self/task/%d/children"):format(me)):gmatch "%d+" do list[#list + 1] = tonumber(pid) end
@@ -69,7 +59,7 @@ describe("with rerun = false, no task runs twice", function()
     local seed = os.time() % 100000
     local failures = 0
     for round = seed, seed + 9 do
-      local random = new_random(round)
+      local random = kit.new_random(round)
       for _ = 1, 5 do random(0, 1) end
       local step, last = random(5, 40), 0
       local options = { procs_limit = random(1, 3) }
