@@ -32,8 +32,9 @@ struct pool {
   uint64_t suspects;    /* of those, tasks that must run alone */
   struct delay *delays; /* of those, tasks that wait for their moment */
   size_t delay_count, delay_capacity;
-  struct buffer run;           /* of tasks, on its way into a message */
-  uint64_t turn;               /* where the search for a ready result goes on when unordered */
+  struct buffer run; /* of tasks, on its way into a message */
+  uint64_t earliest,
+      latest; /* when unordered: the tasks done first and last of those to deliver; earliest 0: none */
   struct pool_figures figures; /* but added, oldest and workers */
 };
 

@@ -23,7 +23,7 @@ enum status pool_open(struct pool **box, const struct pool_options *options, str
   }
   pool->options = *options;
   pool->transport = transport;
-  pool->unsent = pool->turn = 1;
+  pool->unsent = 1;
   pool->audit_at = clock_now() + POOL_AUDIT_NS;
   window_init(&pool->window);
   *box = pool;
@@ -68,8 +68,18 @@ int pool_pid(const struct pool *pool, int worker) {
 
 /* -- results in --------------------------------------------------------- */
 
-static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, const void *bytes,
-                   size_t size) {
+/* Unordered results leave as they came. */
+static void queue_up(struct pool *pool, uint64_t index) {
+  struct slot *before = window_slot(&pool->window, pool->latest);
+  if (pool->earliest == 0)
+    pool->earliest = index;
+  else
+    before->later = index;
+  pool->latest = index;
+}
+
+static void finish(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict,
+                   const void *bytes, size_t size) {
   int worker = slot->worker;
   if (window_finish(&pool->window, slot, verdict, bytes, size) != STATUS_OK) {
     /* the parent is short of memory: this task's result is what is lost, and it says so */
@@ -77,19 +87,23 @@ static void finish(struct pool *pool, struct slot *slot, enum verdict verdict, c
     window_finish(&pool->window, slot, verdict, NULL, 0);
   }
   slot->pid = worker >= 0 && verdict != VERDICT_DONE ? pool->transport->ops->pid(pool->transport, worker) : 0;
+  slot->later = 0;
+  if (!pool->options.ordered)
+    queue_up(pool, index);
 }
 
 void pool_fail(struct pool *pool, uint64_t index, struct slot *slot, enum verdict verdict, const char *text) {
   if (pool_retry(pool, index, slot, verdict))
     return;
-  finish(pool, slot, verdict, text, strlen(text));
+  finish(pool, index, slot, verdict, text, strlen(text));
   slot->own = 1;
 }
 
 enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size) {
   enum status status = window_add(&pool->window, NULL, 0);
+  uint64_t index = pool->window.next - 1;
   if (status == STATUS_OK)
-    finish(pool, window_slot(&pool->window, pool->window.next - 1), verdict, bytes, size);
+    finish(pool, index, window_slot(&pool->window, index), verdict, bytes, size);
   return status;
 }
 
@@ -140,7 +154,7 @@ static void take_reply(struct pool *pool, int worker, uint64_t index, uint32_t a
   if (item->verdict == VERDICT_DONE && (trouble = keep(pool, index, item)) != NULL)
     pool_fail(pool, index, slot, VERDICT_TRANSFER, trouble);
   else if (!pool_retry(pool, index, slot, (enum verdict)item->verdict))
-    finish(pool, slot, (enum verdict)item->verdict, item->bytes, item->size);
+    finish(pool, index, slot, (enum verdict)item->verdict, item->bytes, item->size);
 }
 
 static void take_run(struct pool *pool, int worker, const struct message *m) {
@@ -236,25 +250,9 @@ enum status pool_wait(struct pool *pool, int64_t deadline) {
 
 /* -- results out -------------------------------------------------------- */
 
-static struct slot *any_done(struct pool *pool, uint64_t *index) {
-  struct slot *slot;
-  if (pool->window.done == 0)
-    return NULL;
-  for (;; pool->turn++) {
-    if (pool->turn < pool->window.first || pool->turn >= pool->window.next)
-      pool->turn = pool->window.first;
-    slot = window_slot(&pool->window, pool->turn);
-    if (slot->state == SLOT_DONE)
-      break;
-  }
-  *index = pool->turn;
-  return slot;
-}
-
 enum status pool_ready(struct pool *pool, struct delivery *d) {
-  struct slot *slot;
-  uint64_t index = pool->window.first;
-  slot = pool->options.ordered ? window_slot(&pool->window, index) : any_done(pool, &index);
+  uint64_t index = pool->options.ordered ? pool->window.first : pool->earliest;
+  struct slot *slot = window_slot(&pool->window, index);
   if ((slot == NULL || slot->state != SLOT_DONE) && pool->fatal != 0) { /* what is ready goes before */
     index = pool->fatal;
     slot = window_slot(&pool->window, index);
@@ -272,6 +270,8 @@ enum status pool_ready(struct pool *pool, struct delivery *d) {
 }
 
 void pool_delivered(struct pool *pool, const struct delivery *d) {
+  if (d->index == pool->earliest)
+    pool->earliest = window_slot(&pool->window, d->index)->later;
   window_remove(&pool->window, d->index);
   pool->figures.delivered++;
 }

@@ -28,6 +28,7 @@ struct slot {
     int32_t worker; /* when SENT: who has it; -1 */
     int32_t pid;    /* when DONE, but not with VERDICT_DONE: of the process that had it; 0: none had */
   };
+  uint64_t later; /* when DONE: the task that was done next, where results leave in that order; 0: none yet */
   size_t size;
   union {
     unsigned char own[SLOT_INLINE]; /* size <= SLOT_INLINE: most tasks and results need no malloc */

@@ -234,6 +234,29 @@ static void test_unordered(void) {
   close_map(m);
 }
 
+/* A fast worker answers one task after the other; what a slow one answers in between has its turn. */
+static void test_unordered_in_turn(void) {
+  struct pool_options options = usual(2);
+  struct delivery d;
+  struct map *m;
+  int i, fast;
+  options.ordered = 0;
+  m = open_map(options, 1000);
+  turn(m);
+  fast = fake_holder(m->fake, 2);
+  for (i = 0; i < 50; i++) {
+    fake_answer(m->fake, fast, 0, VERDICT_DONE);
+    turn(m);
+  }
+  fake_answer(m->fake, fake_holder(m->fake, 1), 0, VERDICT_DONE);
+  fake_answer(m->fake, fast, 0, VERDICT_DONE);
+  m->status = pool_wait(m->pool, 0);
+  check(pool_ready(m->pool, &d) == STATUS_OK && d.index == 1,
+        "an old task that is done goes before those done after it");
+  check(finish(m, 0) && each_once(m) && m->ok, "and none is lost over it");
+  close_map(m);
+}
+
 /* -- fairness ---------------------------------------------------------------------- */
 
 static void test_even(void) {
@@ -969,6 +992,7 @@ int main(void) {
   test_slow_head();
   test_buffersize();
   test_unordered();
+  test_unordered_in_turn();
   test_even();
   test_slow_start();
   test_growth();
