@@ -24,7 +24,7 @@ lua_files='embed lines codec scalar encoder encode encode_table encode_function 
   fresh pattern globals mirror type_meta raw copy copying
   import locator origin origin_thread state phase verdict interrupt running notice heed map feed results bells watcher figures core recorder call repl fmlua'
 
-ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
+find . -name '*.[ch]' ! -name embedded.c | sort | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
   function report(good, title, why) {
     printf "%s %d - %s\n", good ? "ok" : "not ok", ++count, title
     if (!good) print "# " why
@@ -43,18 +43,21 @@ ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_fi
     word_count = split(lua_files, word, " ")
     for (i = 1; i <= word_count; i++) may_lua[word[i]] = 1
   }
-  FNR == 1 { files[++file_count] = FILENAME }
+  FNR == 1 {
+    base = FILENAME; sub(/.*\//, "", base)
+    files[++file_count] = base; copies[base]++
+  }
   /^ *# *include *</ {
     name = $0; sub(/^[^<]*</, "", name); sub(/>.*/, "", name)
-    if (name ~ /^(lua|lauxlib|lualib)\.h$/) lua[FILENAME] = 1
+    if (name ~ /^(lua|lauxlib|lualib)\.h$/) lua[base] = 1
   }
   /^ *# *include *"/ {
     name = $0; sub(/^[^"]*"/, "", name); sub(/".*/, "", name)
-    if (name != "config.h") includes[FILENAME] = includes[FILENAME] " " name
-    if (FILENAME ~ /\.c$/ && !(FILENAME in first)) first[FILENAME] = name
+    if (name != "config.h") includes[base] = includes[base] " " name
+    if (base ~ /\.c$/ && !(base in first)) first[base] = name
   }
-  FILENAME ~ /\.h$/ && /Level [0-9]/ && !(FILENAME in stated) {
-    name = $0; sub(/.*Level /, "", name); sub(/[^0-9].*/, "", name); stated[FILENAME] = name
+  base ~ /\.h$/ && /Level [0-9]/ && !(base in stated) {
+    name = $0; sub(/.*Level /, "", name); sub(/[^0-9].*/, "", name); stated[base] = name
   }
   function below(upper, lower) {
     if (level[lower] != level[upper]) return level[lower] + 0 < level[upper] + 0
@@ -73,6 +76,7 @@ ls -- *.[ch] | grep -v '^embedded\.c$' | xargs awk -v levels="$levels" -v lua_fi
       file = files[f]; me = noun(file)
       report(me in level, file " has a level in tests/layers.sh", "add it to the table there")
       if (!(me in level)) continue
+      report(copies[file] == 1, "no other folder has a " file, "includes name no folders")
       bad = ""
       n = split(includes[file], names, " ")
       for (i = 1; i <= n; i++)

@@ -34,7 +34,7 @@ local M = {
 
 local DEPTH_LIMIT = 4 -- maps inside tasks of maps inside tasks …: no fork bomb
 
--- verdicts of src/port.h
+-- verdicts of src/worker/port.h
 local kinds = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "init" }
 
 local function is_callable(f)

@@ -1,5 +1,5 @@
 -- journal.lua - which results of earlier runs a map may use: opens, refuses, begins. The file is the C half's
--- (src/recorder.c), equality is content.lua's.
+-- (src/journal/recorder.c), equality is content.lua's.
 
 local content = require "fast_map.content"
 local core = require "fast_map.core"

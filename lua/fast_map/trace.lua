@@ -6,7 +6,7 @@ local M = {}
 
 local PIECE = 10000 -- records looked at in one go
 
--- verdicts of src/port.h
+-- verdicts of src/worker/port.h
 local verdicts = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "fatal" }
 
 -- A time in microseconds. %.3f would follow the locale's decimal comma.
