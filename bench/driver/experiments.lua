@@ -4,6 +4,8 @@
 --   value    (figures, point, arguments) -> the number that tables and charts show
 --   expect   (arguments, figures) -> the checksum the results must have
 --   budget   seconds {full, quick}; rounds go on until it is spent
+--   rounds   no more than so many
+--   least    rounds that fast_map runs at least, in the full form: targets rest on them
 --   limit    seconds that one run may take {full, quick}
 --   spare    labels that the quick form leaves out
 --   memory   show that too
@@ -129,7 +131,7 @@ add {
     return {"compute", math.min(count, math.max(20, peers.most[name] // 2)), point}
   end, "|plain Lua loop|"),
   value = function(f) return f.plain / f.seconds end,
-  expect = spin_sum, budget = {90, 10}, limit = {10, 4}, independent = true, spare = spared,
+  expect = spin_sum, budget = {90, 10}, limit = {10, 4}, independent = true, spare = spared, least = 3,
 }
 
 --- Tasks, a multiple of the CPUs so that each process's share is the same.

@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <poll.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "codec.h"
 #include "cpus.h"
 #include "heed.h"
+#include "library.h"
 #include "lines.h"
 #include "map.h"
 #include "mask.h"
@@ -176,11 +176,8 @@ static int l_notice(lua_State *L) {
 /* [-0, +0, -] The library stays when the state is closed: signals may still reach its handlers, and what is built once a
    program is kept. */
 static void stay_loaded(void) {
-  void (*ours)(void) = stay_loaded;
-  const void *address;
   Dl_info info;
-  memcpy(&address, &ours, sizeof address); /* ISO C forbids the cast */
-  if (dladdr(address, &info) != 0)
+  if (dladdr(library_address(luaopen_fast_map_core), &info) != 0)
     dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
