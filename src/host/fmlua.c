@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "command_line.h"
 #include "core.h"
 #include "embedded.h"
 #include "memory.h"
@@ -20,152 +21,7 @@
 #define INIT_5_4         INIT "_5_4"
 #define EXIT_INTERRUPTED 130 /* what shells report for a program that Ctrl-C ended */
 
-enum action { RUN, MAP, SHOW_HELP, SHOW_VERSION, MISUSE };
-
-struct command {
-  enum action action;
-  int script; /* index in argv of the script; of the wrong option after MISUSE; argc when there is none */
-  int interactive, version, execute, no_environment, progress;
-  const char *trace, *report; /* files; NULL: none */
-};
-
 static const char *program = "fmlua";
-
-static const char help_text[] =
-    "usage: fmlua [options] [script [arguments]]\n"
-    "       fmlua map [options] 'code'    lines in, results out: fmlua map --help\n"
-    "\n"
-    "Runs Lua 5.4 scripts like `lua`, with fast_map built in: a parallel map that runs\n"
-    "a function over many tasks on all cores, and hands out the results in order.\n"
-    "\n"
-    "Options:\n"
-    "  -e stat    execute string 'stat'\n"
-    "  -i         enter interactive mode after executing 'script'\n"
-    "  -l mod     require library 'mod' into global 'mod'\n"
-    "  -l g=mod   require library 'mod' into global 'g'\n"
-    "  -v         show version information\n"
-    "  -E         ignore environment variables\n"
-    "  -W         turn warnings on\n"
-    "  --         stop handling options\n"
-    "  -          stop handling options and execute stdin\n"
-    "  --progress show on stderr how far each map is\n"
-    "  --trace f, --report f  leave a timeline of each map in file f: see the manual\n"
-    "  --help     show this help\n"
-    "  --version  show the versions of fast_map and Lua\n"
-    "\n"
-    "Without a script: interactive mode on a terminal, else the script is stdin.\n"
-    "Environment: LUA_PATH, LUA_CPATH, LUA_INIT as for `lua`; FMLUA_HISTORY (a file).\n"
-    "\n"
-    "Examples:\n"
-    "  -- results come as soon as they are there, in the order of the tasks\n"
-    "  for i, size in fast_map(function(name) return #io.open(name):read('a') end, arg) do\n"
-    "    print(arg[i], size)\n"
-    "  end\n"
-    "\n"
-    "  -- or by callback, while the script goes on\n"
-    "  local t = fast_map_async(fetch, urls, {on_result = print, threads_limit = 100})\n"
-    "  t:join()\n";
-
-/*
-** The command line
-*/
-
-static int is_bare(const char *option) {
-  return option[2] == '\0';
-}
-
-/* Options of this form for every map of the script, and what stands for them. */
-static int takes_file(const char *option) {
-  return strcmp(option, "--trace") == 0 || strcmp(option, "--report") == 0;
-}
-
-/* --trace FILE, --report FILE. Whether more options may follow. */
-static int read_file_option(struct command *c, char **argv) {
-  const char *option = argv[c->script], *file = argv[c->script + 1];
-  if (file == NULL) {
-    c->action = MISUSE;
-    return 0;
-  }
-  *(strcmp(option, "--trace") == 0 ? &c->trace : &c->report) = file;
-  c->script++;
-  return 1;
-}
-
-/* The long options and `--`. Whether more options may follow. */
-static int read_long(struct command *c, char **argv) {
-  const char *option = argv[c->script];
-  if (strcmp(option, "--progress") == 0) {
-    c->progress = 1;
-    return 1;
-  }
-  if (takes_file(option))
-    return read_file_option(c, argv);
-  if (is_bare(option))
-    c->script++;
-  else if (strcmp(option, "--help") == 0)
-    c->action = SHOW_HELP;
-  else if (strcmp(option, "--version") == 0)
-    c->action = SHOW_VERSION;
-  else
-    c->action = MISUSE;
-  return 0;
-}
-
-/* Whether argv[c->script] is an option like others; else reading stops there. */
-static int read_option(struct command *c, char **argv) {
-  const char *option = argv[c->script];
-  if (option[0] != '-' || option[1] == '\0')
-    return 0;
-  switch (option[1]) {
-  case '-':
-    return read_long(c, argv);
-  case 'e':
-  case 'l':
-    if (option[1] == 'e')
-      c->execute = 1;
-    if (is_bare(option) && (argv[c->script + 1] == NULL || argv[c->script + 1][0] == '-'))
-      c->action = MISUSE;
-    else if (is_bare(option))
-      c->script++;
-    return c->action == RUN;
-  case 'i':
-    c->interactive = 1;
-    c->version = 1;
-    break;
-  case 'v':
-    c->version = 1;
-    break;
-  case 'E':
-    c->no_environment = 1;
-    break;
-  case 'W':
-    break;
-  default:
-    c->action = MISUSE;
-  }
-  if (!is_bare(option))
-    c->action = MISUSE;
-  return c->action == RUN;
-}
-
-static void read_command(struct command *c, char **argv) {
-  *c = (struct command){.action = RUN, .script = argv[0] != NULL ? 1 : 0};
-  if (argv[c->script] != NULL && strcmp(argv[c->script], "map") == 0) {
-    c->action = MAP;
-    return;
-  }
-  while (argv[c->script] != NULL && read_option(c, argv))
-    c->script++;
-}
-
-static void show_misuse(const char *option) {
-  fprintf(stderr, "%s: ", program);
-  if (option[1] == 'e' || option[1] == 'l' || takes_file(option))
-    fprintf(stderr, "'%s' needs argument\n", option);
-  else
-    fprintf(stderr, "unrecognized option '%s'\n", option);
-  fprintf(stderr, "%s", help_text);
-}
 
 static void show_version(void) {
   printf("%s\n", LUA_COPYRIGHT);
@@ -198,7 +54,7 @@ static int run_embedded(lua_State *L) {
 }
 
 /* [-0, +1, m] The table of what options of maps are when the script does not say. */
-static void push_defaults(lua_State *L, const struct command *c) {
+static void push_defaults(lua_State *L, const struct command_line *c) {
   lua_newtable(L);
   if (c->progress) {
     lua_pushboolean(L, 1);
@@ -211,7 +67,7 @@ static void push_defaults(lua_State *L, const struct command *c) {
 }
 
 /* [-0, +0, e] The modules of fast_map in package.preload, its globals by lua/fmlua.lua. */
-static void open_fast_map(lua_State *L, const struct command *c) {
+static void open_fast_map(lua_State *L, const struct command_line *c) {
   const struct embedded *e;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (e = embedded_modules; e->module != NULL; e++) {
@@ -287,12 +143,12 @@ static int run_options(lua_State *L, char **argv, int end) {
   int i, status = LUA_OK;
   for (i = 1; i < end && status == LUA_OK; i++) {
     int option = argv[i][1];
-    if (takes_file(argv[i]))
+    if (command_line_takes_file(argv[i]))
       i++;
     if (option == 'W')
       lua_warning(L, "@on", 0);
     if (option == 'e' || option == 'l') {
-      const char *text = is_bare(argv[i]) ? argv[++i] : argv[i] + 2;
+      const char *text = command_line_is_bare(argv[i]) ? argv[++i] : argv[i] + 2;
       status = option == 'e' ? run_text(L, text, "=(command line)") : run_library(L, text);
     }
   }
@@ -349,8 +205,8 @@ static int run_stdin(lua_State *L) {
 static int run(lua_State *L) {
   int count = (int)lua_tointeger(L, 1);
   char **argv = lua_touserdata(L, 2);
-  struct command c;
-  read_command(&c, argv);
+  struct command_line c;
+  command_line_read(&c, argv);
   if (c.version)
     show_version();
   if (c.no_environment) {
@@ -364,7 +220,7 @@ static int run(lua_State *L) {
   lua_gc(L, LUA_GCGEN, 0, 0); /* as `lua` does */
   if (!c.no_environment && run_init(L) != LUA_OK)
     return 0;
-  if (c.action == MAP) {
+  if (c.action == ACTION_MAP) {
     lua_pushboolean(L, run_map(L) == LUA_OK);
     return 1;
   }
@@ -382,16 +238,16 @@ static int run(lua_State *L) {
 
 /* Shows what needs no Lua state. Returns whether that was all. */
 static int answer(char **argv, int *exit_code) {
-  struct command c;
-  read_command(&c, argv);
-  *exit_code = c.action == MISUSE ? EXIT_FAILURE : EXIT_SUCCESS;
-  if (c.action == MISUSE)
-    show_misuse(argv[c.script]);
-  if (c.action == SHOW_HELP)
-    fputs(help_text, stdout);
-  if (c.action == SHOW_VERSION)
+  struct command_line c;
+  command_line_read(&c, argv);
+  *exit_code = c.action == ACTION_MISUSE ? EXIT_FAILURE : EXIT_SUCCESS;
+  if (c.action == ACTION_MISUSE)
+    command_line_blame(program, argv[c.script]);
+  if (c.action == ACTION_HELP)
+    command_line_help(stdout);
+  if (c.action == ACTION_VERSION)
     printf("fmlua %s (fast_map)\n%s\n", PACKAGE_VERSION, LUA_COPYRIGHT);
-  return c.action != RUN && c.action != MAP;
+  return c.action != ACTION_RUN && c.action != ACTION_MAP;
 }
 
 /* (good) -> good. Maps with callbacks that still run: a script that ended well gets all of these, one that failed ends the maps.
