@@ -2,23 +2,20 @@
 #include "import.h"
 
 #include <lauxlib.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "copying.h"
 #include "globals.h"
 #include "mirror.h"
 #include "stand_in.h"
 
-/* Bytes that no allocator has, and that Lua takes for a size: more than 2^63 it does not. */
-#define NOT_TO_BE_HAD (SIZE_MAX / (sizeof(size_t) > 4 ? 1 << 18 : 1) - 4096)
-
 static const char import_key = 0; /* registry: the import, in a thread's state */
 static const char copies_key = 0; /* registry: the table with all copies */
 
 int import_no_memory(lua_State *L) {
-  lua_newuserdatauv(L, NOT_TO_BE_HAD, 0); /* raises what lack of memory raises */
+  lua_newuserdatauv(L, ARENA_BLOCK_MOST + 1, 0); /* raises what lack of memory raises */
   return 0;
 }
 

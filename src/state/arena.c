@@ -1,7 +1,6 @@
 #include "config.h"
 #include "arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +57,7 @@ void *arena_allocate(void *data, void *block, size_t old_size, size_t size) {
     a->used -= old_size;
     return NULL;
   }
-  if (size > old_size && (size > SIZE_MAX >> 20 || (a->limit != 0 && a->used + size - old_size > a->limit)))
+  if (size > old_size && (size > ARENA_BLOCK_MOST || (a->limit != 0 && a->used + size - old_size > a->limit)))
     return NULL;
   block = block == NULL ? take(a, size) : move(a, block, old_size, size);
   if (block != NULL)

@@ -10,6 +10,10 @@
 #define FAST_MAP_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of a block; more are refused without asking the system, which may have address space for them. */
+#define ARENA_BLOCK_MOST (SIZE_MAX >> (sizeof(size_t) > 4 ? 20 : 1))
 
 struct arena {
   unsigned char *begin, *next, *end; /* lent, free from next on; all NULL: none */
