@@ -189,7 +189,7 @@ function M.read(words)
   end
   read_rest(options, words, i)
   if options.help then return options end
-  if not options.code and not options.file then
+  if not options.file and not (options.code or ""):find "%S" then
     return nil, "no code: what shall be done with each line? --help shows how"
   end
   if options.resume and not options.joblog then return nil, "option '--resume' needs --joblog FILE" end

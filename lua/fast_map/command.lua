@@ -36,14 +36,21 @@ end
 
 -- What is done with a line
 
+-- What is not written as it is, for nobody can read it.
+local no_text = {
+  table = "return strings and numbers, or use --json",
+  ["function"] = "call it, such as `string.upper(line)`",
+}
+
 -- The text of a result that is not one string or number.
 local function join(count, ...)
   local words, any = { ... }, false
   for i = 1, count do
     local value = words[i]
     any = any or value ~= nil
-    if type(value) == "table" and not (getmetatable(value) or {}).__tostring then
-      error("the result is a table: return strings and numbers, or use --json", 0)
+    local advice = no_text[type(value)]
+    if advice and not (getmetatable(value) or {}).__tostring then
+      error(("the result is a %s: %s"):format(type(value), advice), 0)
     end
     words[i] = value == nil and "" or tostring(value)
   end
@@ -95,13 +102,35 @@ local function shown(line, index)
   return index .. "\t" .. line .. "\n"
 end
 
+-- Code may be the command that parallel or xargs would be given. Then it begins with a path or with a name that Lua does not
+-- know; alone, such a name would be valid code, whose result is nil.
+local COMMAND_HINT = [[the code is Lua, not a command. To run a command for each line:
+  fmlua map 'io.popen("COMMAND " .. line):read "l"'
+  fmlua map 'assert(os.execute("COMMAND " .. line)) return nil']]
+
+local function is_unknown(word)
+  if word == "line" or word == "index" or not load("local " .. word) then return false end -- the latter: Lua's own words
+  local good, value = pcall(load("return " .. word))
+  return not good or value == nil
+end
+
+local function like_command(code)
+  local word = code:match "^%s*([%a_][%w_]*)"
+  if not word then return code:find "^%s*[.~]*/" ~= nil end
+  return is_unknown(word)
+end
+
 local function compile(code)
-  local start = "local line, index = ... "
+  local start = "local line, index = ...; "
+  local hint = like_command(code) and "\n" .. COMMAND_HINT or ""
+  if hint ~= "" and code:find "^%s*[%w_]+%s*$" then
+    stop(NOT_RUN, ("there is no variable '%s'; "):format(code:match "[%w_]+"), COMMAND_HINT)
+  end
   local f = load(start .. "return " .. code, "=code")
   if f then return f end
   local message
   f, message = load(start .. code, "=code")
-  return f or stop(NOT_RUN, message)
+  return f or stop(NOT_RUN, message, hint)
 end
 
 local function load_script(name)
@@ -146,7 +175,7 @@ local function lines_of(options)
   return lines, function() return lines:fd() end
 end
 
--- run: {number: lines read; halted: no more are wanted; log; held: what the log needs of the lines in hand}
+-- run: {number: lines read; halted: no more are wanted; log; held: what the log needs of lines in hand; code, if no file}
 local function input_of(options, run)
   local lines, fd = lines_of(options)
   local number, log, held, index = 0, run.log, run.held, 0
@@ -181,10 +210,13 @@ local function flush(run)
   if not good then stop(NOT_RUN, "cannot write the job log: ", message) end
 end
 
--- `line 7 failed: …`, without the traceback.
-local function report(number, err)
+-- `line 7 failed: …`, without the traceback. The first time, also what may be the reason.
+local function report(run, number, err)
   local text = tostring(err):gsub("^task %d+", "line " .. number):gsub("\n  in worker .*", ""):gsub("\n  in attempt .*", "")
   complain(shortened(text))
+  if run.failed == 1 and run.code and text:find("a nil value (global '", 1, true) and like_command(run.code) then
+    complain(COMMAND_HINT)
+  end
 end
 
 local function has_come(halt, run)
@@ -200,7 +232,7 @@ local function take(run, index, text, err, seconds)
   if text then write(text) end
   if failed then
     run.failed = run.failed + 1
-    report(held and held.number or index, err)
+    report(run, held and held.number or index, err)
   end
   if held then
     run.held[index] = nil
@@ -276,8 +308,9 @@ return function(...)
     return
   end
   rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
-  local run = { done = 0, failed = 0, held = {}, halt = options.halt, halted = false }
+  local code = not options.file and options.code
+  local run = { done = 0, failed = 0, held = {}, halt = options.halt, halted = false, code = code }
   local good, result = pcall(run_all, run, options)
-  local code = good and result or exit_code_of(run, result)
-  if code ~= 0 then os.exit(code, true) end
+  local status = good and result or exit_code_of(run, result)
+  if status ~= 0 then os.exit(status, true) end
 end
