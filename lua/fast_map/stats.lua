@@ -12,7 +12,7 @@ local M = {}
 ---@field tasks integer answered
 ---@field threads integer the most at a time
 ---@field busy number seconds of processor time
----@field waiting number seconds that its threads waited in tasks, all added up
+---@field waiting number seconds that its threads waited in tasks, for a processor too, all added up
 
 ---@class fast_map.StatsOfTask
 ---@field index integer
@@ -32,7 +32,7 @@ local M = {}
 ---@field loop number seconds in the loop's body or the callbacks, and decoding short results
 ---@field idle number seconds the script waited for results
 ---@field busy number seconds of processor time, all processes together
----@field waiting number seconds that tasks waited, all added up
+---@field waiting number seconds that tasks waited, for a processor too, all added up
 ---@field processes fast_map.StatsOfProcess[]
 ---@field threads integer the most at a time, all processes together
 ---@field procs_limit integer as in force
@@ -47,6 +47,7 @@ local NO_LIMIT = 0x7fffffff -- C's int: what it takes for none
 local SHORT = 10e-6         -- seconds: below, handing a task over is much of the work
 local HEAVY = 50e6          -- bytes a second through the codec that are felt
 local LARGE = 1000          -- bytes of a task and its result
+local SEEN = 0.1            -- seconds: a wait that long in a task is always seen, and answered with one more thread
 
 -- Words
 
@@ -112,12 +113,24 @@ local rules = {
     end
     return ("the cores: %s, busy for %.0f%% of the time"):format(counted(cores, "core"), 100 * s.busy / (s.wall * cores))
   end,
+  function(s) -- no thread was seen to wait, or there would be more of them; still they computed only part of the time
+    local inside, limited = s.busy + s.waiting, s.threads_limit and s.threads >= s.threads_limit
+    if limited or s.threads > #s.processes or s.delivered <= s.threads then return end
+    if inside < 0.7 * s.wall * #s.processes then return end
+    return ("the cores: tasks got them for %.0f%% of their time; other programs had them%s"):format(100 * s.busy / inside,
+      inside / s.delivered < SEEN and ", or there were short waits" or "")
+  end,
   function(s)
     if s.waiting < 2 * s.busy then return end
     if s.threads_limit and s.threads >= s.threads_limit and s.delivered > s.threads then
       return ("threads_limit: tasks wait, and no more than %s may wait at a time"):format(counted(s.threads_limit, "thread"))
     end
     return ("waiting: tasks waited %s each"):format(seconds(s.waiting / s.delivered))
+  end,
+  function(s)
+    if s.busy + s.waiting < 0.5 * s.wall * #s.processes then return end
+    return ("nothing alone: tasks computed %s and waited %s each"):format(seconds(s.busy / s.delivered),
+      seconds(s.waiting / s.delivered))
   end,
 }
 
