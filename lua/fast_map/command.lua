@@ -73,19 +73,7 @@ local function json(f)
   if not found then
     stop(NOT_RUN, "--json needs the Lua module cjson (", packages.hint "cjson", ")")
   end
-  local decode, encode = cjson.decode, cjson.encode
-  local function encoded(...)
-    local count = select("#", ...)
-    if count > 1 then error(("returned %d values; with --json a result is one value: return a table"):format(count), 0) end
-    local first = ...
-    if first == nil then return nil end
-    return encode(first) .. "\n"
-  end
-  return function(line, index)
-    local good, value = pcall(decode, line)
-    if not good then error("the line is no JSON: " .. tostring(value), 0) end
-    return encoded(f(value, index))
-  end
+  return require "fast_map.json"(f, cjson)
 end
 
 -- Also tells when it began and how long it took, for the log.

@@ -1,0 +1,83 @@
+-- json.lua - a JSON value a line in and out, for fmlua map --json.
+--
+-- lua-cjson rounds numbers to 14 digits as it writes them: identifiers and times of 16 digits would come out as others. What
+-- has more is written here.
+
+local EXACT = 2.0 ^ 53 -- below, each whole number has a double of its own
+local ROUND = 1e14     -- from here on, lua-cjson writes whole numbers with an exponent, or rounds them
+
+-- The text of a number that lua-cjson would not write so; nil for others, and for those that are none in JSON.
+local function digits(n)
+  if math.type(n) == "integer" then return (n <= -ROUND or n >= ROUND) and ("%d"):format(n) or nil end
+  if n ~= n or n == math.huge or n == -math.huge then return nil end
+  if n % 1 == 0 and n > -EXACT and n < EXACT then return (n <= -ROUND or n >= ROUND) and ("%.0f"):format(n) or nil end
+  if tonumber(("%.14g"):format(n)) == n then return nil end
+  for precision = 15, 16 do
+    local text = ("%." .. precision .. "g"):format(n)
+    if tonumber(text) == n then return text end
+  end
+  return ("%.17g"):format(n)
+end
+
+local function clone(list)
+  local copy = {}
+  for key, value in next, list do copy[key] = value end
+  local meta = getmetatable(list)
+  return type(meta) == "table" and setmetatable(copy, meta) or copy -- some versions tell empty lists by it
+end
+
+-- The value with a mark, "\1" and a number, in each place whose text is in texts then; the same value when there is none.
+local function marked(value, texts, encode)
+  local kind, text = type(value), nil
+  if kind == "number" then
+    text = digits(value)
+  elseif kind == "string" then
+    text = value:byte() == 1 and encode(value) or nil -- like a mark
+  elseif kind == "table" then
+    local copy
+    for key, old in next, value do
+      local new = marked(old, texts, encode)
+      if not rawequal(new, old) then
+        copy = copy or clone(value)
+        copy[key] = new
+      end
+    end
+    return copy or value
+  end
+  if not text then return value end
+  texts[#texts + 1] = text
+  return "\1" .. #texts
+end
+
+-- Keys look like marks when they begin so, but a colon follows them.
+local function unmarked(text, texts)
+  return (text:gsub('"\\u0001(%d+)"(:?)', function(number, colon) return colon == "" and texts[tonumber(number)] or nil end))
+end
+
+local function write(value, encode)
+  local good, text = pcall(encode, value)
+  if not good then error("the result cannot be JSON: " .. tostring(text), 0) end
+  local texts = {} -- the value is a tree, or encode would have raised
+  value = marked(value, texts, encode)
+  return #texts > 0 and unmarked(encode(value), texts) or text
+end
+
+--- Makes a function from line to line of one from value to value.
+---@param f fun(value: any, index: integer): any
+---@param cjson table the module
+---@return fun(line: string, index: integer): string?
+return function(f, cjson)
+  local decode, encode = cjson.decode, cjson.encode
+  local function encoded(...)
+    local count = select("#", ...)
+    if count > 1 then error(("returned %d values; with --json a result is one value: return a table"):format(count), 0) end
+    local first = ...
+    if first == nil then return nil end
+    return write(first, encode) .. "\n"
+  end
+  return function(line, index)
+    local good, value = pcall(decode, line)
+    if not good then error("the line is no JSON: " .. tostring(value), 0) end
+    return encoded(f(value, index))
+  end
+end
