@@ -61,6 +61,7 @@ local rows = {
   { "null", "-0", "--null", nil, "input lines end with NUL" },
   { "json", nil, "--json", nil, "each line is a JSON value, each result too (lua-cjson)" },
   { "unordered", "-u", "--unordered", nil, "results as they come" },
+  { "keep_order", "-k", "--keep-order", nil, "results in the order of the lines: so it is without -u" },
   { "progress", nil, "--progress", nil, "show how far it is on stderr; also --eta, --bar", "eta bar" },
   { "timeout", nil, "--timeout", seconds, "what a line may take" },
   { "retries", nil, "--retries", tries, "further attempts for a line that fails" },
@@ -69,7 +70,7 @@ local rows = {
   { "joblog", nil, "--joblog", name, "write a line for each line done, as GNU parallel does" },
   { "resume", nil, "--resume", nil, "leave out lines that --joblog's FILE has as done" },
   { "dry_run", nil, "--dry-run", nil, "only show the lines that would be mapped" },
-  { "help", nil, "--help", nil, "show this help" },
+  { "help", "-h", "--help", nil, "show this help" },
 }
 
 local by_form = {} -- form -> row

@@ -18,11 +18,25 @@ local function distance(a, b)
   return last[#b]
 end
 
+-- The only name that begins with `wanted`.
+local function begun(wanted, names)
+  local found
+  for _, name in ipairs(names) do
+    if name:sub(1, #wanted) == wanted then
+      if found then return nil end
+      found = name
+    end
+  end
+  return found
+end
+
 ---@param wanted string
 ---@param names string[]
 ---@return string? name nil when none is near
 return function(wanted, names)
   wanted = wanted:sub(1, 40)
+  local whole = begun(wanted, names)
+  if whole then return whole end
   local best, least = nil, math.max(2, #wanted // 3) + 1
   for _, name in ipairs(names) do
     local d = distance(wanted, name)
