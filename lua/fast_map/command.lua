@@ -12,6 +12,7 @@ local packages = require "fast_map.packages"
 local source = require "fast_map.source"
 
 local PAUSE = 0.002 -- seconds without a result after which what is there is written
+local BATCH = 1 << 16 -- bytes of results after which they are, with a log
 local NOT_RUN, INTERRUPTED, BROKEN_PIPE, FAILURES_MOST = 255, 130, 141, 101 -- exit codes
 local EPIPE = 32
 
@@ -182,19 +183,29 @@ end
 
 -- The output
 
-local function write(text)
-  local good, message, code = io.stdout:write(text)
+local function check(good, message, code)
   if good then return end
   if code == EPIPE then stop(BROKEN_PIPE) end
   stop(NOT_RUN, "cannot write the results: ", message)
 end
 
+-- With a log, results are kept until they are written in one piece right before what the log says of them: who is killed in
+-- between leaves whole lines, and those that the log has.
+local function write(run, text)
+  if not run.log then return check(io.stdout:write(text)) end
+  run.texts[#run.texts + 1] = text
+  run.size = run.size + #text
+end
+
 local function flush(run)
-  local good, message, code = io.stdout:flush()
-  if not good and code == EPIPE then stop(BROKEN_PIPE) end
-  if not good then stop(NOT_RUN, "cannot write the results: ", message) end
+  if run.size > 0 then
+    local text = table.concat(run.texts)
+    run.texts, run.size = {}, 0
+    check(io.stdout:write(text))
+  end
+  check(io.stdout:flush())
   if not run.log then return end
-  good, message = run.log:flush()
+  local good, message = run.log:flush()
   if not good then stop(NOT_RUN, "cannot write the job log: ", message) end
 end
 
@@ -217,14 +228,15 @@ end
 local function take(run, index, text, err, seconds)
   local held, failed = run.held[index], text == nil and failure.is(err)
   run.done = run.done + 1
-  if text then write(text) end
+  if text then write(run, text) end
   if failed then
     run.failed = run.failed + 1
     report(run, held and held.number or index, err)
   end
   if held then
     run.held[index] = nil
-    if run.log:note(held.number, held.line, text, not failed and err or nil, seconds, failed) then flush(run) end
+    local much = run.log:note(held.number, held.line, text, not failed and err or nil, seconds, failed)
+    if much or run.size > BATCH then flush(run) end
   end
   if not run.halted and run.halt and has_come(run.halt, run) then
     run.halted = true
@@ -265,6 +277,7 @@ local function run_all(run, options)
     local message
     run.log, message = joblog.open(options.joblog, options.resume, options.dry_run)
     if not run.log then stop(NOT_RUN, "cannot use the job log: ", message) end
+    io.stdout:setvbuf "no" -- it comes in large pieces
   end
   local _, _, _, closing = fast_map(f, input_of(options, run), map_options(options))
   local map <close> = closing
@@ -274,11 +287,9 @@ end
 
 local function exit_code_of(run, err)
   if getmetatable(err) == Stop then return err.code end
+  pcall(flush, run)
   local text = tostring(err)
-  if text:find("interrupted!", 1, true) then
-    pcall(flush, run)
-    return INTERRUPTED
-  end
+  if text:find("interrupted!", 1, true) then return INTERRUPTED end
   complain((text:gsub("^fast_map/command%.lua:%d+: ", "")))
   return NOT_RUN
 end
@@ -297,7 +308,7 @@ return function(...)
   end
   rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
   local code = not options.file and options.code
-  local run = { done = 0, failed = 0, held = {}, halt = options.halt, halted = false, code = code }
+  local run = { done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = code }
   local good, result = pcall(run_all, run, options)
   local status = good and result or exit_code_of(run, result)
   if status ~= 0 then os.exit(status, true) end
