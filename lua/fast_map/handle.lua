@@ -118,6 +118,7 @@ local function raise_failure(self)
 end
 
 local function check_may_wait(self, name)
+  if getmetatable(self) ~= Handle then error(("%s: call it as a method, handle:%s()"):format(name, name), 3) end
   come_home()
   if serving then error(name .. ": a callback may not wait for callbacks", 3) end
   if self.pid ~= home then error(name .. ": the map is another process's", 3) end
@@ -129,6 +130,7 @@ end
 ---@return boolean done false: the time is over
 function methods:join(seconds)
   check_may_wait(self, "join")
+  if not tonumber(seconds or 0) then error("join: seconds must be a number, got " .. require "fast_map.show"(seconds), 2) end
   local deadline = core.now() + (seconds or math.huge)
   while self.state == "running" do
     turn(self, 0)

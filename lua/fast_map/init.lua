@@ -205,6 +205,7 @@ end
 --- Waits; callbacks of asynchronous maps run meanwhile. In a task, the worker runs other tasks on other threads.
 ---@param seconds number
 function M.sleep(seconds)
+  if not tonumber(seconds) then error("sleep: seconds must be a number, got " .. show(seconds), 2) end
   local handle = package.loaded["fast_map.handle"]
   if handle and handle.sleep(seconds) then return end
   core.sleep(seconds)

@@ -47,6 +47,7 @@ local NO_LIMIT = 0x7fffffff -- C's int: what it takes for none
 local SHORT = 10e-6         -- seconds: below, handing a task over is much of the work
 local HEAVY = 50e6          -- bytes a second through the codec that are felt
 local LARGE = 1000          -- bytes of a task and its result
+local LITTLE = 0.01         -- seconds: what takes no longer is over before anybody looks
 local SEEN = 0.1            -- seconds: a wait that long in a task is always seen, and answered with one more thread
 
 -- Words
@@ -108,6 +109,9 @@ local rules = {
   function(s)
     local cores = math.min(#s.processes, core.cpus())
     if s.busy < 0.7 * s.wall * cores then return end
+    if s.pulled <= #s.processes and s.pulled < core.cpus() then
+      return ("few tasks: %s for %s"):format(counted(s.pulled, "task"), counted(core.cpus(), "core"))
+    end
     if #s.processes < core.cpus() and s.procs_limit <= #s.processes then
       return ("procs_limit: %s kept busy of %s"):format(counted(cores, "core"), core.cpus())
     end
@@ -128,7 +132,7 @@ local rules = {
     return ("waiting: tasks waited %s each"):format(seconds(s.waiting / s.delivered))
   end,
   function(s)
-    if s.busy + s.waiting < 0.5 * s.wall * #s.processes then return end
+    if s.wall < LITTLE or s.busy + s.waiting < 0.5 * s.wall * #s.processes then return end
     return ("nothing alone: tasks computed %s and waited %s each"):format(seconds(s.busy / s.delivered),
       seconds(s.waiting / s.delivered))
   end,

@@ -132,7 +132,8 @@ static int l_encode(lua_State *L) {
   buffer_reset(b, BUFFER_KEEP);
   status = codec_encode(L, 1, count, b, NULL, &fault);
   if (status == STATUS_TYPE || status == STATUS_DEPTH)
-    return luaL_error(L, "cannot encode: argument %s", fault.text);
+    return luaL_error(L, "cannot encode: %s%s", strchr(".[(", *fault.text) != NULL ? "the value" : "",
+                      fault.text);
   if (status != STATUS_OK)
     return luaL_error(L, "cannot encode: %s", status_text(status));
   lua_pushlstring(L, (const char *)b->bytes, b->size);
