@@ -19,6 +19,9 @@ local serving = false   -- a callback runs
 local missed = false    -- a signal came meanwhile
 local home = core.pid() -- the process that all this is of
 
+local TURN = 0.01 -- seconds of one map's callbacks, before other maps and the script have their turn
+local resume = 0  -- core.now() when the script's own turn ends: hooks wait for it
+
 -- A child that the script has forked finds its parent's handles here: they are not its own.
 local function come_home()
   local pid = core.pid()
@@ -59,36 +62,48 @@ local function take(self, index, ...)
   return true
 end
 
--- An error in a callback ends its map, as an error in a loop's body does.
+-- Maps may have something that no bell will ring for any more.
+local function remind_all(seconds)
+  for _, handle in ipairs(active) do handle.map:remind(seconds) end
+end
+
+-- An error in a callback ends its map, as an error in a loop's body does. It also ends the round: the other maps have theirs
+-- a moment later.
 local Serving = {
   __close = function(guard, err)
     serving = false
-    if err ~= nil and guard.handle.state == "running" then finish(guard.handle, "failed") end
+    if err == nil then return end
+    if guard.handle.state == "running" then finish(guard.handle, "failed") end
+    remind_all(0)
   end,
 }
 
--- Delivers what is ready, waiting for the first so many seconds.
-local function step(self, seconds)
+-- Delivers what is ready, until that time.
+local function step(self, stop)
   local _ <close> = self.guard
   serving = true
-  local more = take(self, self.map:step(seconds))
-  while more and self.state == "running" do more = take(self, self.map:step(0)) end
+  local more
+  repeat more = take(self, self.map:step(0)) until not more or self.state ~= "running" or core.now() >= stop
 end
 
--- Delivers, and has the bells ring for what comes later.
-local function turn(self, seconds)
+-- Delivers, until that time at most, and has the bells ring for what comes later. True: something is left.
+local function turn(self, stop)
+  stop = math.min(stop or math.huge, core.now() + TURN)
   repeat
-    step(self, seconds)
-    seconds = 0
-  until self.state ~= "running" or not self.map:arm()
+    step(self, stop)
+    if self.state ~= "running" or not self.map:arm() then return false end
+  until core.now() >= stop
+  self.map:remind(TURN)
+  return true
 end
 
-local function each_active(polled_too)
+local function each_active(polled_too, stop)
   come_home()
-  local handles = table.move(active, 1, #active, 1, {})
+  local handles, left = table.move(active, 1, #active, 1, {}), false
   for _, handle in ipairs(handles) do
-    if handle.state == "running" and (polled_too or not handle.polled) then turn(handle, 0) end
+    if handle.state == "running" and (polled_too or not handle.polled) then left = turn(handle, stop) or left end
   end
+  return left
 end
 
 -- Called by the hook, between two instructions of the script.
@@ -97,10 +112,17 @@ local function serve()
     missed = true
     return
   end
+  local left, took
+  local began = core.now()
+  if began < resume then return remind_all(resume - began) end
   repeat
     missed = false
-    each_active(false)
-  until not missed
+    left = each_active(false)
+    took = core.now() - began
+  until not (missed or left) or took >= TURN
+  if not (missed or left) then return end
+  resume = began + 2 * took -- the script has as long
+  remind_all(took)
 end
 
 -- After a turn outside of it.
@@ -133,11 +155,11 @@ function methods:join(seconds)
   if not tonumber(seconds or 0) then error("join: seconds must be a number, got " .. require "fast_map.show"(seconds), 2) end
   local deadline = core.now() + (seconds or math.huge)
   while self.state == "running" do
-    turn(self, 0)
+    turn(self)
     if self.state ~= "running" then break end
     local left = deadline - core.now()
     if left <= 0 then return false end
-    each_active(true) -- other maps' callbacks do not wait for this one
+    each_active(true, deadline) -- other maps' callbacks do not wait for this one
     core.wait(left, self.map, M.maps()) -- returns at once when a hook has closed one of them by now
   end
   catch_up()
@@ -145,11 +167,11 @@ function methods:join(seconds)
   return true
 end
 
---- Runs the callbacks that are due; never waits. Raises as join does.
+--- Runs callbacks that are due, for a hundredth of a second at most; never waits. Raises as join does.
 ---@return boolean done
 function methods:poll()
   check_may_wait(self, "poll")
-  if self.state == "running" then turn(self, 0) end
+  if self.state == "running" then turn(self) end
   catch_up()
   raise_failure(self)
   return self.state ~= "running"
@@ -243,10 +265,10 @@ function M.sleep(seconds)
   if not active[1] or serving then return false end
   local deadline = core.now() + seconds
   repeat
-    each_active(true)
+    each_active(true, deadline)
     core.wait(deadline - core.now(), M.maps())
   until core.now() >= deadline
-  each_active(true)
+  each_active(true, core.now() + TURN)
   return true
 end
 

@@ -118,6 +118,15 @@ static int l_arm(lua_State *L) {
   return 1;
 }
 
+/* remind(map, seconds): it may have something that no bell will ring for: notify's signal comes then, unless arm comes first */
+static int l_remind(lua_State *L) {
+  struct map *map = map_check(L);
+  int64_t at = clock_after(luaL_checknumber(L, 2));
+  if (map->pool != NULL)
+    reminder_set(&map->reminder, at);
+  return 0;
+}
+
 /* fd(map) -> descriptor that is readable when step may have something; the same for the map's life. Arms the bells. */
 static int l_fd(lua_State *L) {
   struct map *map = map_check_open(L);
@@ -179,4 +188,5 @@ int bells_wait_for_maps(lua_State *L) {
   return 0;
 }
 
-const luaL_Reg bells_methods[] = {{"notify", l_notify}, {"arm", l_arm}, {"fd", l_fd}, {NULL, NULL}};
+const luaL_Reg bells_methods[] = {
+    {"notify", l_notify}, {"arm", l_arm}, {"remind", l_remind}, {"fd", l_fd}, {NULL, NULL}};
