@@ -28,4 +28,7 @@ struct forks_handlers {
 /* Any thread: from now on the handlers, which are constants, are called at each fork. OK, also when it is said again; NOMEM */
 enum status forks_watch(enum forks_rank rank, const struct forks_handlers *handlers);
 
+/* Forks since the first forks_watch that led to this process: what was made at another number is a copy of another process's. */
+int forks_depth(void);
+
 #endif

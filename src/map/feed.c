@@ -167,6 +167,7 @@ int feed_fill(lua_State *L, struct map *map, int given) {
   room = least((lua_Integer)pool_room(map->pool), map->fill_most);
   if (room > 0 || given > 0 || map->count == 0)
     yielded = pull(L, map, room, given);
+  map_check_own(L, map); /* the input's code may fork */
   if (map->exhausted)
     pool_end(map->pool);
   pool_flush(map->pool);

@@ -46,7 +46,7 @@ struct recorder;
 
 struct map {
   struct pool *pool; /* NULL: closed */
-  pid_t owner;       /* the process that opened it: a child that the script forks has but a copy */
+  int forks;         /* forks_depth() when it was opened: a child that the script forks has but a copy */
   struct snapshot *snapshot;
   struct recorder *recorder;     /* of SLOT_JOURNAL; NULL: there is none */
   struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
@@ -85,6 +85,10 @@ void map_register(lua_State *L);
 /* [-0, +0, v] The map at 1. */
 struct map *map_check(lua_State *L);
 struct map *map_check_open(lua_State *L);
+
+/* [-0, +0, v] Raises in a copy: the rings are the parent's. */
+void map_check_own(lua_State *L, const struct map *map);
+int map_is_copy(const struct map *map);
 
 /* [-0, +0, v] */
 void map_raise(lua_State *L, enum status status, const char *what);

@@ -137,6 +137,7 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
   for (;;) {
     enum status status;
     int hungry;
+    map_check_own(L, map);
     if ((map->streak & map->look) == 0)
       watcher_look(L, map);
     if (map->streak < map->streak_most && given == 0 && pool_ready(map->pool, d) == STATUS_OK) {

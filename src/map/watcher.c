@@ -1,8 +1,6 @@
 #include "config.h"
 #include "map.h"
 
-#include <unistd.h>
-
 #include "clock.h"
 
 #define LOOK 15                  /* a mask: every 16th result the clock is looked at, when somebody watches */
@@ -61,7 +59,7 @@ static int l_at_end(lua_State *L) {
 
 /* [-0, +0, e] */
 void watcher_end(lua_State *L, struct map *map) {
-  if (map->owner != getpid())
+  if (map_is_copy(map))
     return;
   if (map->tick != CLOCK_NEVER) {
     map->tick = CLOCK_NEVER;
