@@ -27,7 +27,7 @@ static int may_start(const struct pool *pool) {
 }
 
 uint64_t pool_room(struct pool *pool) {
-  uint64_t in_window = window_count(&pool->window), room, window_room;
+  uint64_t in_window = window_count(&pool->window), waiting = pool_waiting(pool), room, window_room;
   struct ration r;
   if (pool->ended || in_window > pool->options.window_limit)
     return 0;
@@ -35,7 +35,7 @@ uint64_t pool_room(struct pool *pool) {
     return 0;
   r = ration(pool);
   room = crew_hunger(&pool->crew, &r) + (may_start(pool) ? 1 : 0);
-  room = room > pool->queued ? room - pool->queued : 0;
+  room = room > waiting ? room - waiting : 0;
   /* buffersize counts tasks beyond the one being delivered, which is the window's first */
   window_room = pool->options.window_limit + 1 - in_window;
   return room < window_room ? room : window_room;
@@ -206,7 +206,7 @@ void pool_flush(struct pool *pool) {
 
 enum status pool_replace_workers(struct pool *pool) {
   enum status status = STATUS_OK;
-  while (status == STATUS_OK && may_start(pool) && pool->queued > pool->delay_count) {
+  while (status == STATUS_OK && may_start(pool) && pool_waiting(pool) > 0) {
     status = start_worker(pool);
     deal(pool);
   }

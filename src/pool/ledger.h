@@ -38,6 +38,11 @@ struct pool {
   struct pool_figures figures; /* but added, oldest and workers */
 };
 
+/* Tasks that wait for a worker, not for their moment. */
+static inline uint64_t pool_waiting(const struct pool *pool) {
+  return pool->queued - pool->delay_count;
+}
+
 /* -- pool.c ----------------------------------------------------------------- */
 
 /* The verdict is the pool's own, its text for people; the task may get another run instead. */

@@ -214,7 +214,7 @@ int64_t pool_due(const struct pool *pool) {
 
 /* What no worker may have yet: another is just starting (crew.h). */
 static int has_undealt(const struct pool *pool) {
-  return !pool->ended || pool->queued > pool->delay_count;
+  return !pool->ended || pool_waiting(pool) > 0;
 }
 
 int64_t pool_wanted(const struct pool *pool) {

@@ -793,6 +793,28 @@ static void test_delay(void) {
   close_map(m);
 }
 
+/* As many tasks wait for their moment as workers could have. */
+static void test_beside_delays(void) {
+  struct pool_options options = usual(2);
+  struct map *m;
+  int i;
+  options.ordered = 0;
+  options.retries = 1;
+  options.retry_delay_ns = CLOCK_SECOND;
+  m = open_map(options, 100);
+  turn(m);
+  for (i = 1; i <= 2; i++)
+    fake_answer(m->fake, fake_holder(m->fake, (uint64_t)i), 0, VERDICT_ERROR);
+  for (i = 0; i < 1000; i++) {
+    turn(m);
+    busiest_first(m, 0);
+    fake_now += 100000;
+  }
+  check(m->delivered == 98, "beside tasks to be retried later the others go on");
+  check(finish(m, 0) && each_once(m), "and these come in the end");
+  close_map(m);
+}
+
 static void test_quota(void) {
   struct pool_options options = usual(2);
   struct map *m;
@@ -1020,6 +1042,7 @@ int main(void) {
   test_dead_init();
   test_retries();
   test_delay();
+  test_beside_delays();
   test_quota();
   test_done_before();
   test_mixed(1);
