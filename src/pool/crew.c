@@ -14,8 +14,11 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 enum status crew_open(struct crew *crew, int limit, int64_t task_count, uint64_t quota, uint64_t chunk) {
-  *crew =
-      (struct crew){.limit = limit, .task_count = task_count, .quota = quota, .chunk = chunk > 0 ? chunk : 1};
+  *crew = (struct crew){.limit = limit,
+                        .task_count = task_count,
+                        .quota = quota,
+                        .chunk = chunk > 0 ? chunk : 1,
+                        .emptying = -1};
   crew->men = calloc((size_t)limit, sizeof *crew->men);
   return crew->men == NULL ? STATUS_NOMEM : STATUS_OK;
 }
@@ -44,6 +47,8 @@ void crew_start(struct crew *crew, int man, int64_t now) {
 void crew_lost(struct crew *crew, int man) {
   crew->men[man] = (struct crewman){0};
   crew->alive--;
+  if (crew->emptying == man)
+    crew->emptying = -1;
 }
 
 void crew_sent(struct crew *crew, int man, uint64_t count) {
@@ -118,7 +123,7 @@ struct ration crew_ration(const struct crew *crew, uint64_t left) {
 uint64_t crew_appetite(const struct crew *crew, int man, const struct ration *ration) {
   const struct crewman *m = &crew->men[man];
   uint64_t target, now = (uint64_t)m->capacity * crew->chunk, ahead = pace_ahead(&crew->pace);
-  if (!m->alive || m->full || m->alone || m->retired || m->in_hand > now + ahead / 2)
+  if (!m->alive || m->full || m->alone || man == crew->emptying || m->retired || m->in_hand > now + ahead / 2)
     return 0; /* of short tasks it first does half of what waits: many in one message, and one wake-up, cost little */
   target = least(now + ahead, ration->share);
   if (ration->lead != UINT64_MAX)
@@ -161,4 +166,23 @@ int crew_idle(const struct crew *crew) {
     if (crew->men[i].alive && !crew->men[i].retired && crew->men[i].in_hand == 0)
       return i;
   return -1;
+}
+
+/* When it will have nothing in hand, if it goes on as since its last answer. */
+static double time_to_empty(const struct crew *crew, const struct crewman *m) {
+  int64_t since = m->answered ? m->last_answer : m->started;
+  return (double)(crew->pace.at - since + 1) * (double)m->in_hand;
+}
+
+int crew_emptiest(const struct crew *crew) {
+  int i, best = -1;
+  for (i = 0; i < crew->limit; i++) {
+    const struct crewman *m = &crew->men[i];
+    if (m->alone)
+      return -1;
+    if (m->alive && !m->retired &&
+        (best < 0 || time_to_empty(crew, m) < time_to_empty(crew, &crew->men[best])))
+      best = i;
+  }
+  return best;
 }

@@ -29,6 +29,7 @@ struct crew {
   struct crewman *men; /* [0, limit) */
   int limit;
   int alive;
+  int emptying; /* who gets nothing more, until it has nothing in hand: a suspect waits for it; -1: nobody */
   int64_t task_count; /* of the whole map; -1: not known */
   uint64_t quota;     /* tasks for one life of a worker; 0: no limit */
   uint64_t chunk;     /* tasks that a thread takes at a time, at least 1 */
@@ -76,5 +77,8 @@ int crew_worn_out(const struct crew *crew, int man);
 
 /* One with nothing in hand; -1: none. */
 int crew_idle(const struct crew *crew);
+
+/* The one that would have nothing in hand the soonest; -1: somebody has a suspect in hand and will take the next. */
+int crew_emptiest(const struct crew *crew);
 
 #endif

@@ -95,20 +95,29 @@ static struct slot *next_queued(struct pool *pool) {
   return slot;
 }
 
-/* A suspect goes to a worker with nothing else in hand: if that dies, the culprit is known. */
+/* The oldest of pool->suspects, which are not 0; its index is pool->accused. */
+static struct slot *next_suspect(struct pool *pool) {
+  struct slot *slot;
+  if (pool->accused < pool->window.first)
+    pool->accused = pool->window.first;
+  while (slot = window_slot(&pool->window, pool->accused),
+         slot->state != SLOT_QUEUED || !slot->suspect || slot->delayed)
+    pool->accused++;
+  return slot;
+}
+
+/* A suspect goes to a worker with nothing else in hand: if that dies, the culprit is known. There may never be one while new
+   tasks keep coming. */
 static void deal_suspects(struct pool *pool) {
-  uint64_t i;
-  for (i = pool->window.first; pool->suspects > 0 && i < pool->window.next; i++) {
-    struct slot *slot = window_slot(&pool->window, i);
-    int worker;
-    if (slot->state != SLOT_QUEUED || !slot->suspect || slot->delayed)
-      continue;
-    worker = crew_idle(&pool->crew);
-    if (worker < 0 || send_slot(pool, worker, i, slot) != STATUS_OK)
-      return;
+  int worker;
+  while (pool->suspects > 0 && (worker = crew_idle(&pool->crew)) >= 0) {
+    struct slot *slot = next_suspect(pool);
+    if (send_slot(pool, worker, pool->accused, slot) != STATUS_OK)
+      break;
     pool->crew.men[worker].alone = 1;
     pool->suspects--;
   }
+  pool->crew.emptying = pool->suspects > 0 ? crew_emptiest(&pool->crew) : -1;
 }
 
 /* Puts neighbours from pool->unsent on into pool->run: short ones that run for the first time. Returns how many. */

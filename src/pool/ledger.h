@@ -29,7 +29,8 @@ struct pool {
   int64_t audit_at;     /* clock_now() of the next audit */
   uint64_t unsent;      /* nothing before it is QUEUED */
   uint64_t queued;      /* slots in state QUEUED */
-  uint64_t suspects;    /* of those, tasks that must run alone */
+  uint64_t suspects;    /* of those, tasks that must run alone, and may now */
+  uint64_t accused;     /* none of them is before it */
   struct delay *delays; /* of those, tasks that wait for their moment */
   size_t delay_count, delay_capacity;
   struct buffer run; /* of tasks, on its way into a message */

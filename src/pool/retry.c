@@ -7,32 +7,40 @@
 
 #define DELAY_MOST (86400 * CLOCK_SECOND)
 
-static void queue_again(struct pool *pool, uint64_t index, struct slot *slot) {
+/* A queued task may run. */
+static void release(struct pool *pool, uint64_t index, struct slot *slot) {
+  uint64_t *from = slot->suspect ? &pool->accused : &pool->unsent;
+  slot->delayed = 0;
+  pool->suspects += slot->suspect;
+  if (index < *from)
+    *from = index;
+}
+
+static void queue_again(struct pool *pool, struct slot *slot) {
   slot->state = SLOT_QUEUED;
   slot->worker = -1;
   pool->queued++;
-  pool->suspects += slot->suspect;
-  if (index < pool->unsent)
-    pool->unsent = index;
 }
 
 void pool_run_again(struct pool *pool, uint64_t index, struct slot *slot) {
   pool->figures.rerun++;
-  queue_again(pool, index, slot);
+  queue_again(pool, slot);
+  release(pool, index, slot);
 }
 
-/* NOMEM: it runs again at once instead. */
-static void postpone(struct pool *pool, uint64_t index, struct slot *slot, int64_t until) {
+/* Queued, but not to run before that time. OK; NOMEM: it is not kept in mind. */
+static enum status postpone(struct pool *pool, uint64_t index, struct slot *slot, int64_t until) {
   if (pool->delay_count == pool->delay_capacity) {
     size_t capacity = pool->delay_capacity * 2 + 8;
     struct delay *delays = realloc(pool->delays, capacity * sizeof *delays);
     if (delays == NULL)
-      return;
+      return STATUS_NOMEM;
     pool->delays = delays;
     pool->delay_capacity = capacity;
   }
   pool->delays[pool->delay_count++] = (struct delay){index, until};
   slot->delayed = 1;
+  return STATUS_OK;
 }
 
 void pool_release_delays(struct pool *pool, int64_t now) {
@@ -43,9 +51,7 @@ void pool_release_delays(struct pool *pool, int64_t now) {
       i++;
       continue;
     }
-    window_slot(&pool->window, d.index)->delayed = 0;
-    if (d.index < pool->unsent)
-      pool->unsent = d.index;
+    release(pool, d.index, window_slot(&pool->window, d.index));
     pool->delays[i] = pool->delays[--pool->delay_count];
   }
 }
@@ -71,9 +77,10 @@ int pool_retry(struct pool *pool, uint64_t index, struct slot *slot, enum verdic
   if ((verdict != VERDICT_ERROR && verdict != VERDICT_TIMEOUT) || slot->failures >= pool->options.retries)
     return 0;
   pool->figures.retried++;
-  queue_again(pool, index, slot);
-  if (pool->options.retry_delay_ns > 0)
-    postpone(pool, index, slot, clock_now() + retry_delay(pool, slot));
+  queue_again(pool, slot);
+  if (pool->options.retry_delay_ns == 0 ||
+      postpone(pool, index, slot, clock_now() + retry_delay(pool, slot)) != STATUS_OK)
+    release(pool, index, slot);
   slot->failures++;
   return 1;
 }

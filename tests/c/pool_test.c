@@ -591,6 +591,28 @@ static void test_suspects(void) {
   close_map(m);
 }
 
+/* No worker can be had in the dead one's place, and the other is never without tasks. */
+static void test_suspect_beside_others(void) {
+  struct map *m = open_map(usual(2), 1000);
+  int worker, i;
+  m->fake->capacity = 10;
+  turn(m);
+  turn(m);
+  worker = fake_holder(m->fake, 3);
+  m->fake->start_limit = 0;
+  die(m, worker, (struct loss){.signal = 9}, 3);
+  worker = 1 - worker;
+  for (i = 0; i < 100 && fake_holder(m->fake, 3) < 0; i++) {
+    fake_answer(m->fake, worker, 0, VERDICT_DONE);
+    fake_now += 1000000;
+    turn(m);
+  }
+  check(i < 100 && m->fake->workers[worker].count == 1,
+        "a suspect's turn to run alone comes, however many tasks there are beside it");
+  check(finish(m, 0) && each_once(m) && in_order(m), "and then theirs again");
+  close_map(m);
+}
+
 static void test_innocent(void) {
   struct map *m = open_map(usual(2), 200);
   m->fake->capacity = 10;
@@ -1030,6 +1052,7 @@ int main(void) {
   test_culprit();
   test_pid();
   test_suspects();
+  test_suspect_beside_others();
   test_innocent();
   test_suspect_retried();
   test_wrong_culprit();
