@@ -31,7 +31,7 @@ struct pool {
   uint64_t queued;      /* slots in state QUEUED */
   uint64_t suspects;    /* of those, tasks that must run alone, and may now */
   uint64_t accused;     /* none of them is before it */
-  struct delay *delays; /* of those, tasks that wait for their moment */
+  struct delay *delays; /* of those, tasks that wait for their moment: a heap, the soonest first */
   size_t delay_count, delay_capacity;
   struct buffer run; /* of tasks, on its way into a message */
   uint64_t earliest,

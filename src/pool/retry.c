@@ -28,6 +28,27 @@ void pool_run_again(struct pool *pool, uint64_t index, struct slot *slot) {
   release(pool, index, slot);
 }
 
+/* pool->delays is a heap: none is over before the one at (its place - 1) / 2. The first `count` are one; one more is added. */
+static void push(struct delay *delays, size_t count, struct delay delay) {
+  size_t at = count;
+  for (; at > 0 && delays[(at - 1) / 2].until > delay.until; at = (at - 1) / 2)
+    delays[at] = delays[(at - 1) / 2];
+  delays[at] = delay;
+}
+
+/* Of `count`, the first leaves. */
+static void pop(struct delay *delays, size_t count) {
+  struct delay last = delays[--count];
+  size_t at = 0, next;
+  for (; (next = 2 * at + 1) < count; at = next) {
+    next += next + 1 < count && delays[next + 1].until < delays[next].until;
+    if (delays[next].until >= last.until)
+      break;
+    delays[at] = delays[next];
+  }
+  delays[at] = last;
+}
+
 /* Queued, but not to run before that time. OK; NOMEM: it is not kept in mind. */
 static enum status postpone(struct pool *pool, uint64_t index, struct slot *slot, int64_t until) {
   if (pool->delay_count == pool->delay_capacity) {
@@ -38,31 +59,21 @@ static enum status postpone(struct pool *pool, uint64_t index, struct slot *slot
     pool->delays = delays;
     pool->delay_capacity = capacity;
   }
-  pool->delays[pool->delay_count++] = (struct delay){index, until};
+  push(pool->delays, pool->delay_count++, (struct delay){index, until});
   slot->delayed = 1;
   return STATUS_OK;
 }
 
 void pool_release_delays(struct pool *pool, int64_t now) {
-  size_t i = 0;
-  while (i < pool->delay_count) {
-    struct delay d = pool->delays[i];
-    if (d.until > now) {
-      i++;
-      continue;
-    }
-    release(pool, d.index, window_slot(&pool->window, d.index));
-    pool->delays[i] = pool->delays[--pool->delay_count];
+  while (pool_next_release(pool) <= now) {
+    uint64_t index = pool->delays[0].index;
+    pop(pool->delays, pool->delay_count--);
+    release(pool, index, window_slot(&pool->window, index));
   }
 }
 
 int64_t pool_next_release(const struct pool *pool) {
-  int64_t first = CLOCK_NEVER;
-  size_t i;
-  for (i = 0; i < pool->delay_count; i++)
-    if (pool->delays[i].until < first)
-      first = pool->delays[i].until;
-  return first;
+  return pool->delay_count == 0 ? CLOCK_NEVER : pool->delays[0].until;
 }
 
 static int64_t retry_delay(const struct pool *pool, const struct slot *slot) {

@@ -837,6 +837,42 @@ static void test_beside_delays(void) {
   close_map(m);
 }
 
+/* Those that have failed more often wait longer, so the moments come in another order than the delays began in. */
+static void test_delays_in_turn(void) {
+  enum { COUNT = 60 };
+  struct pool_options options = usual(1);
+  struct map *m;
+  int64_t failed_at[COUNT + 1] = {0}, wait[COUNT + 1] = {0};
+  int i, runs = 0, ok = 1;
+  options.retries = 5;
+  options.retry_delay_ns = CLOCK_SECOND;
+  options.ordered = 0;
+  m = open_map(options, COUNT);
+  m->fake->capacity = COUNT;
+  while (!pool_finished(m->pool) && runs < 10000) {
+    struct fake_worker *w = &m->fake->workers[0];
+    turn(m);
+    while (w->count > 0) {
+      uint64_t index = w->tasks[0].index;
+      uint32_t attempt = w->tasks[0].attempt;
+      ok &= attempt == 1 ||
+            (fake_now >= failed_at[index] + wait[index] && fake_now <= failed_at[index] + wait[index] + 1000);
+      wait[index] = CLOCK_SECOND << (attempt - 1);
+      fake_now += 1;
+      failed_at[index] = fake_now;
+      runs++;
+      fake_answer(m->fake, 0, 0, attempt <= 1 + index * 7 % 5 ? VERDICT_ERROR : VERDICT_DONE);
+      m->status = pool_wait(m->pool, 0);
+    }
+    for (i = 0; i < 3 && w->count == 0 && !pool_finished(m->pool); i++)
+      pool_wait(m->pool, CLOCK_NEVER);
+  }
+  check(pool_finished(m->pool) && each_once(m) && runs == COUNT + COUNT * 3,
+        "tasks that fail again and again come in the end");
+  check(ok, "and each runs when its own delay is over");
+  close_map(m);
+}
+
 static void test_quota(void) {
   struct pool_options options = usual(2);
   struct map *m;
@@ -1066,6 +1102,7 @@ int main(void) {
   test_retries();
   test_delay();
   test_beside_delays();
+  test_delays_in_turn();
   test_quota();
   test_done_before();
   test_mixed(1);
