@@ -134,6 +134,7 @@ static void unblock(struct member *m) {
   if (m->blocked) { /* by a sample, or by a longjmp out of a waiting function */
     m->blocked = 0;
     m->team->blocked--;
+    team_list(m);
     team_tell_capacity(m->team);
   }
 }
@@ -153,6 +154,7 @@ static void get_up(struct member *m, int64_t now) {
   team->busy--;
   team->shared -= m->shared;
   m->in_task = m->shared = 0;
+  team_list(m);
 }
 
 static uint32_t bite_most(const struct team *team) {
@@ -195,6 +197,7 @@ static enum status load(struct member *m) {
   m->begun_at_load = m->bite.begun;
   m->shared = m->bite.left > 1;
   m->in_task = 1;
+  team_list(m);
   team->busy++;
   team->shared += m->shared;
   return STATUS_OK;

@@ -12,7 +12,6 @@
 
 #define SAMPLE_MS_MOST  50
 #define SAMPLE_MOST     64    /* threads looked at in one go */
-#define SEEN_MOST       1024  /* and passed by: the newest come first, the older ones mostly wait */
 #define SHARE_MS        3     /* between two looks at bites of several tasks */
 #define SHARE_MS_MOST   50    /* until the first look at a new one */
 #define LOOK_MS_MOST    60000 /* between two looks at deadlines: they may be further away than an int tells */
@@ -54,7 +53,8 @@ static int kernel_sleeps(int tid) {
   return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
 }
 
-/* Twice asleep in the same task: it waits. Returns whether the parent is to be rung. */
+/* Twice asleep in the same task: it waits. Who is asleep is looked at once more the next time, the others when all have been.
+   Returns whether the parent is to be rung. */
 static int sample_member(struct member *m) {
   uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_relaxed);
   int asleep = kernel_sleeps(m->tid), ring = 0;
@@ -63,21 +63,27 @@ static int sample_member(struct member *m) {
     m->team->blocked++;
     ring = exchange_share(m);
   }
+  m->look_again = asleep && !m->look_again;
+  if (m->blocked || !m->look_again)
+    team_list(m);
   m->asleep_at_sample = asleep;
   m->sampled_index = index;
   return ring;
 }
 
 int team_sample(struct team *team) {
-  struct member *m;
-  int looked = 0, seen = 0, before, grow = 0, ring = 0, again;
+  struct member *m, *next, *last;
+  int looked, before, grow = 0, ring = 0, again;
   pthread_mutex_lock(&team->lock);
   before = team->blocked;
-  for (m = team->members; m != NULL && looked < SAMPLE_MOST && seen < SEEN_MOST; m = m->next, seen++)
-    if (m->in_task && !m->blocked && !m->handing_over && m->tid != 0) {
+  last = team->last;
+  for (m = team->first, looked = 0; m != NULL && looked < SAMPLE_MOST; m = next, looked++) {
+    next = m == last ? NULL : m->after;
+    if (m->handing_over)
+      team_list(m);
+    else
       ring |= sample_member(m);
-      looked++;
-    }
+  }
   if (team->blocked > before) {
     team->sample_ms = SAMPLE_MS_LEAST;
     team->budget = team->thread_count / 2;

@@ -27,7 +27,10 @@ struct member {
   int shared;       /* its bite had several tasks; counted in team->shared */
   int blocked;      /* counted in team->blocked */
   int handing_over; /* its task is done, its reply may wait for room: more threads would only wait with it */
-  int asleep_at_sample; /* the kernel said so at the last look, in the same task */
+  struct member *before, *after; /* from team->first to team->last, when it is there */
+  int listed;                    /* it is */
+  int look_again;                /* it was found asleep: it stays first for one look more */
+  int asleep_at_sample;          /* the kernel said so at the last look, in the same task */
   uint64_t sampled_index;
   uint32_t begun_at_look; /* tasks begun at the last team_share */
   pthread_t thread;       /* valid once tid is set */
@@ -74,6 +77,8 @@ struct team {
   int budget; /* threads to add one after the other while tasks are there (after a sample) */
   int sample_ms;
   struct member *members; /* newest first; never removed */
+  struct member *first,
+      *last; /* those in a task that are not known to wait: whose turn to be looked at it is comes first */
 };
 
 /* -- team.c ----------------------------------------------------------------- */
@@ -95,6 +100,9 @@ int team_arm(struct team *team); /* somebody waits for tasks: true when there ar
 /* Under the lock, one thread more waits in its task: others shall compute meanwhile. True when one was reserved, as by
    team_wants_thread; *ring is set when the parent is to be rung. */
 int team_replace(struct team *team, int *ring);
+
+/* Under the lock: puts the member last of those to be looked at, or takes it out, as in_task and blocked are now. */
+void team_list(struct member *m);
 
 /* Waits for a signal on the condition; without a listener, for the doorbell itself. */
 void team_wait_for(struct team *team, pthread_cond_t *condition);

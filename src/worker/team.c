@@ -49,6 +49,26 @@ int team_wants_thread(struct team *team) {
   return 1;
 }
 
+static void unlist(struct member *m) {
+  struct team *team = m->team;
+  *(m->before == NULL ? &team->first : &m->before->after) = m->after;
+  *(m->after == NULL ? &team->last : &m->after->before) = m->before;
+  m->listed = 0;
+}
+
+void team_list(struct member *m) {
+  struct team *team = m->team;
+  if (m->listed)
+    unlist(m);
+  if (!m->in_task || m->blocked)
+    return;
+  m->before = team->last;
+  m->after = NULL;
+  *(team->last == NULL ? &team->first : &team->last->after) = m;
+  team->last = m;
+  m->listed = 1;
+}
+
 /* Twice what waits, and one: the parent's round trips then double the threads each time. */
 void team_tell_capacity(struct team *team) {
   int capacity = team->blocked < team->limit / 2 ? 2 * team->blocked + 1 : team->limit;
@@ -102,6 +122,7 @@ static void begin_blocking(struct blocking *b) {
   if (!m->blocked) {
     m->blocked = 1;
     team->blocked++;
+    team_list(m);
     team_tell_capacity(team);
   }
   if (team->options.stamped) {
@@ -128,6 +149,7 @@ static void end_blocking(struct blocking *b) {
   if (m->blocked) {
     m->blocked = 0;
     m->team->blocked--;
+    team_list(m);
     team_tell_capacity(m->team);
   }
   pthread_mutex_unlock(&m->team->lock);
