@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -14,16 +15,6 @@
 #include "notice.h"
 #include "transport_fork.h"
 
-#define BELLS_MOST 1024
-
-/* Appends the map's bells; returns the new count. */
-static int add_bells(struct map *map, struct pollfd *polls, int count) {
-  int fds[BELLS_MOST], i, n = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
-  for (i = 0; i < n && i < BELLS_MOST && count < BELLS_MOST; i++)
-    polls[count++] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-  return count;
-}
-
 static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
   int64_t left = deadline - clock_now();
   struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
@@ -33,16 +24,17 @@ static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
 }
 
 enum status bells_wait(struct map *map, int64_t deadline) {
-  struct pollfd polls[BELLS_MOST + 1];
+  struct pollfd *polls;
   enum status status;
-  int ready;
+  int ready, count;
   if (map->input < 0)
     return pool_wait(map->pool, deadline);
   status = pool_wait(map->pool, 0);
   if (status != STATUS_AGAIN || errno == EINTR || transport_fork_arm(pool_transport(map->pool)))
     return status;
-  polls[0] = (struct pollfd){.fd = map->input, .events = POLLIN};
-  ready = poll_until(polls, add_bells(map, polls, 1), clock_sooner(deadline, pool_due(map->pool)));
+  count = transport_fork_bells(pool_transport(map->pool), &polls);
+  polls[count++] = (struct pollfd){.fd = map->input, .events = POLLIN};
+  ready = poll_until(polls, count, clock_sooner(deadline, pool_due(map->pool)));
   if (ready > 0)
     return STATUS_OK;
   if (ready == 0)
@@ -61,10 +53,11 @@ static int l_notify(lua_State *L) {
 }
 
 static enum status watch_bells(struct map *map) {
-  int fds[BELLS_MOST], i, count = transport_fork_bells(pool_transport(map->pool), fds, BELLS_MOST);
-  for (i = 0; i < count && i < BELLS_MOST; i++) {
+  struct pollfd *polls;
+  int i, count = transport_fork_bells(pool_transport(map->pool), &polls);
+  for (i = 0; i < count; i++) {
     struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_ctl(map->epoll, EPOLL_CTL_ADD, fds[i], &event) != 0 && errno != EEXIST)
+    if (epoll_ctl(map->epoll, EPOLL_CTL_ADD, polls[i].fd, &event) != 0 && errno != EEXIST)
       return STATUS_SYSTEM;
   }
   return STATUS_OK;
@@ -163,22 +156,35 @@ static int poll_for_maps(lua_State *L, struct pollfd *polls, int count, int64_t 
   return ready;
 }
 
+/* [-0, +1, m] Room for the bells of the maps, the arguments from 2 on. */
+static struct pollfd *push_room(lua_State *L) {
+  size_t count = 0;
+  int i, top = lua_gettop(L);
+  for (i = 2; i <= top; i++)
+    count += 2 * (size_t)((struct map *)lua_touserdata(L, i))->context.worker_count;
+  return lua_newuserdatauv(L, count * sizeof(struct pollfd), 0);
+}
+
 /* wait(seconds, map...): sleeps until one of the maps may have something, or so long, or until one's watcher or its pool is
    due (a retry's delay is over, say); not when one has something already, or is closed: a hook may have served it since the
    caller looked */
 int bells_wait_for_maps(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
-  struct pollfd polls[BELLS_MOST];
-  int i, count = 0, top = lua_gettop(L), woken = 0;
+  struct pollfd *polls, *own;
+  int i, n, count = 0, top = lua_gettop(L), woken = 0;
   for (i = 2; i <= top; i++)
     luaL_checkudata(L, i, MAP);
+  polls = push_room(L);
+  lua_replace(L, 1);
   heed_hold(L);
   for (i = 2; i <= top; i++) {
     struct map *map = lua_touserdata(L, i);
     if (map->pool == NULL || arm(map))
       break;
     deadline = clock_sooner(clock_sooner(deadline, map->tick), pool_due(map->pool));
-    count = add_bells(map, polls, count);
+    n = transport_fork_bells(pool_transport(map->pool), &own);
+    memcpy(polls + count, own, (size_t)n * sizeof *polls);
+    count += n;
   }
   if (i > top)
     woken = poll_for_maps(L, polls, count, deadline) < 0;

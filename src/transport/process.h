@@ -38,7 +38,7 @@ struct transport_fork {
   struct link_layout layout;
   unsigned char *memory;
   struct process *processes; /* worker_count */
-  struct pollfd *polls;      /* 2 * worker_count */
+  struct pollfd *polls;      /* 2 * worker_count, and one of the caller's */
   int turn;                  /* whose replies are taken */
   int taken;                 /* in this turn */
   int armed;                 /* the workers are to ring */

@@ -219,12 +219,10 @@ static int pollset(struct transport_fork *f) {
   return n;
 }
 
-int transport_fork_bells(struct transport *t, int *fds, int most) {
+int transport_fork_bells(struct transport *t, struct pollfd **polls) {
   struct transport_fork *f = transport_fork_self(t);
-  int i, n = pollset(f);
-  for (i = 0; i < n && i < most; i++)
-    fds[i] = f->polls[i].fd;
-  return n;
+  *polls = f->polls;
+  return pollset(f);
 }
 
 /* Who rang, who died. */
@@ -354,7 +352,7 @@ enum status transport_fork_open(struct transport **t, const struct fork_options 
   f->owner = getpid();
   f->held = -1;
   f->processes = calloc(count, sizeof *f->processes);
-  f->polls = calloc(2 * count, sizeof *f->polls);
+  f->polls = calloc(2 * count + 1, sizeof *f->polls);
   if (f->processes == NULL || f->polls == NULL || share(f) != STATUS_OK) {
     free(f->processes);
     free(f->polls);

@@ -3,6 +3,8 @@
 #ifndef FAST_MAP_TRANSPORT_FORK_H
 #define FAST_MAP_TRANSPORT_FORK_H
 
+#include <poll.h>
+
 #include "link.h"
 #include "transport.h"
 
@@ -30,9 +32,9 @@ struct running_task {
 /* OK; NOMEM or SYSTEM with errno. The transport is freed by its own stop. */
 enum status transport_fork_open(struct transport **t, const struct fork_options *options);
 
-/* Parent. Descriptors that become readable when there may be an event, for the caller's own event loop; sleeping flags stay
-   armed until the next receive. Stores at most `most`, returns how many there are. */
-int transport_fork_bells(struct transport *t, int *fds, int most);
+/* Parent. Descriptors that become readable when there may be an event, for the caller's own sleep or event loop; sleeping flags
+   stay armed until the next receive. Returns how many there are; *polls is valid until then, with room for one more. */
+int transport_fork_bells(struct transport *t, struct pollfd **polls);
 
 /* Parent: from now on every ring also sends `signal` to the calling thread. */
 void transport_fork_notify(struct transport *t, int signal);
