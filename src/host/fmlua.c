@@ -179,6 +179,13 @@ static int run_map(lua_State *L) {
   return call_report(L, status);
 }
 
+/* [-0, +1, m] Why there is no script `map`. */
+static void push_map_comes_first(lua_State *L) {
+  lua_pushliteral(L,
+                  "cannot open map; if `fmlua map` is meant: `map` comes first, and then options, such as\n"
+                  "  fmlua map --progress 'line * 2'");
+}
+
 /* [-0, +0, e] `-` is stdin, unless it follows `--`. */
 static int run_script(lua_State *L, char **argv) {
   const char *name = argv[0];
@@ -188,6 +195,8 @@ static int run_script(lua_State *L, char **argv) {
   status = luaL_loadfile(L, name);
   if (status == LUA_OK)
     status = call_run(L, push_arguments(L), 0);
+  else if (status == LUA_ERRFILE && name != NULL && strcmp(name, "map") == 0)
+    push_map_comes_first(L);
   return call_report(L, status);
 }
 
