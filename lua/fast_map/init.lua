@@ -4,6 +4,7 @@
 
 local core = require "fast_map.core"
 local failure = require "fast_map.failure"
+local metafield = require "fast_map.metafield"
 local options = require "fast_map.options"
 local roster = require "fast_map.roster"
 local show = require "fast_map.show"
@@ -37,13 +38,8 @@ local DEPTH_LIMIT = 4 -- maps inside tasks of maps inside tasks …: no fork bom
 -- verdicts of src/worker/port.h
 local kinds = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "init" }
 
-local function is_callable(f)
-  local meta = getmetatable(f)
-  return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
-end
-
 local function check_function(f, name, level)
-  if is_callable(f) then return end
+  if metafield.is_callable(f) then return end
   local hint = type(f) == "table" and ": the function comes first, then the tasks" or ""
   error(("%s: the first argument must be a function, got %s%s"):format(name, show(f), hint), level + 1)
 end
