@@ -249,7 +249,11 @@ end
 local function deliver(run, map)
   local waits, pending = { 0, PAUSE, math.huge }, 1
   local function handle(index, ...)
-    if index == nil then return false end
+    if index == nil then
+      local with_error, err = ...
+      if with_error then error(err, 0) end
+      return false
+    end
     if index == false then
       pending = pending + 1
       if pending == #waits then flush(run) end

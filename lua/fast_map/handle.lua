@@ -49,13 +49,25 @@ local function finish(self, state)
   self.map:close()
 end
 
+-- What ends a map but for callbacks waits for join: the script may be anywhere now.
+local function fail(self, err)
+  self.err = err
+  failed[self] = true
+  finish(self, "failed")
+end
+
+local function take_end(self, with_error, err)
+  if self.state ~= "running" then return end -- cancelled or failed meanwhile
+  if with_error then return fail(self, err) end
+  finish(self, "done")
+  if self.on_done then self.on_done() end
+end
+
 -- One result, false for none now, or the end. Returns whether to go on.
 local function take(self, index, ...)
   if index == false then return false end
   if index == nil then
-    if self.state ~= "running" then return false end -- cancelled or failed meanwhile
-    finish(self, "done")
-    if self.on_done then self.on_done() end
+    take_end(self, ...)
     return false
   end
   if self.on_result then self.on_result(index, ...) end
@@ -131,12 +143,10 @@ local function catch_up()
 end
 
 local function raise_failure(self)
+  if not failed[self] then return end
   local err = self.err
-  if err ~= nil then
-    self.err = nil
-    failed[self] = nil
-    error(err, 0)
-  end
+  self.err, failed[self] = nil, nil
+  error(err, 0)
 end
 
 local function check_may_wait(self, name)
@@ -284,12 +294,7 @@ function M.new()
   come_home()
   local self = { state = "running", sentinel = { awake = false }, pid = home }
   self.guard = setmetatable({ handle = self }, Serving)
-  local function raise(err)
-    self.err = err
-    failed[self] = true
-    finish(self, "failed")
-  end
-  return raise, function(map, options)
+  return function(err) fail(self, err) end, function(map, options)
     self.map = map
     self.on_result, self.on_done = options.on_result, options.on_done
     self.polled = options.callbacks == "polled"

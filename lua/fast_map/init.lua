@@ -116,6 +116,19 @@ local function open(name, f, tasks, user_options, raise, level)
   return map, o
 end
 
+-- Closes a map whose beginning was cut short: by an error, or with the coroutine that it yielded from.
+local Beginning = {
+  __close = function(beginning)
+    if beginning.map then beginning.map:close() end
+  end,
+}
+
+local function begin(map)
+  local beginning <close> = setmetatable({ map = map }, Beginning)
+  map:begin(true)
+  beginning.map = nil
+end
+
 local function iterate(name, f, tasks, user_options, level)
   local map
   local function raise(err)
@@ -128,7 +141,7 @@ local function iterate(name, f, tasks, user_options, level)
     map:close()
     error(name .. ": on_result and on_done go with fast_map_async; here the loop's body takes the results", level + 1)
   end
-  map:begin()
+  begin(map)
   return map:iterator(), nil, nil, map
 end
 

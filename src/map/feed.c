@@ -29,8 +29,9 @@ static enum status add_recorded(lua_State *L, struct map *map, int first, int co
   return pool_add_done(map->pool, VERDICT_RECORDED, &at, sizeof at);
 }
 
-/* [-0, +0, v] Adds the task whose arguments are the count values from first. */
-static void add_task(lua_State *L, struct map *map, int first, int count) {
+/* [-0, +0|1, v] Adds the task whose arguments are the count values from first. Returns 0, and pushes why, when these cannot
+   travel. */
+static int add_task(lua_State *L, struct map *map, int first, int count) {
   struct codec_fault fault;
   enum status status;
   buffer_reset(&map->buffer, BUFFER_KEEP);
@@ -39,11 +40,11 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
     struct pool_figures figures;
     pool_figures(map->pool, &figures);
     lua_pushfstring(L, "task %I cannot travel: %s", (LUAI_UACINT)figures.added + 1, fault.text);
-    lua_error(L); /* without a place: it would be one of our own */
+    return 0;
   }
   if (status == STATUS_OK && map->recorder != NULL &&
       (status = add_recorded(L, map, first, count)) == STATUS_OK)
-    return;
+    return 1;
   if (status == STATUS_OK || status == STATUS_AGAIN)
     status = pool_give(map->pool, &map->buffer);
   if (status != STATUS_OK)
@@ -52,12 +53,14 @@ static void add_task(lua_State *L, struct map *map, int first, int count) {
     map->forked = 1;
     snapshot_forked(map->snapshot);
   }
+  return 1;
 }
 
 /* push(map, ...): one task */
 static int l_push(lua_State *L) {
   struct map *map = map_check_open(L);
-  add_task(L, map, 2, lua_gettop(L) - 1);
+  if (!add_task(L, map, 2, lua_gettop(L) - 1))
+    return lua_error(L); /* without a place: it would be one of our own */
   return 0;
 }
 
@@ -88,6 +91,12 @@ static void push_numbered(lua_State *L, const struct map *map, int table, lua_In
         L, (lua_Integer)((lua_Unsigned)map->first + (lua_Unsigned)(k - 1) * (lua_Unsigned)map->step));
 }
 
+void feed_fail(lua_State *L, struct map *map) {
+  map->exhausted = map->failed_input = 1;
+  lua_setiuservalue(L, 1, SLOT_ERROR);
+  pool_end(map->pool);
+}
+
 /* [-0, +0, v] */
 static void fill_numbered(lua_State *L, struct map *map, lua_Integer room) {
   lua_Integer last = map->pulled + least(room, map->count - map->pulled);
@@ -98,18 +107,15 @@ static void fill_numbered(lua_State *L, struct map *map, lua_Integer room) {
   }
   while (map->pulled < last) {
     push_numbered(L, map, top + 2, ++map->pulled);
-    add_task(L, map, lua_gettop(L), 1);
+    if (!add_task(L, map, lua_gettop(L), 1)) {
+      feed_fail(L, map);
+      break;
+    }
     lua_pop(L, 1);
   }
   lua_settop(L, top);
-  map->exhausted = map->pulled == map->count;
-}
-
-/* The input's own error waits for its turn: results before it are delivered first. */
-static void keep_input_error(lua_State *L, struct map *map) {
-  map->exhausted = map->failed_input = 1;
-  lua_xmove(map->feeder, L, 1);
-  lua_setiuservalue(L, 1, SLOT_ERROR);
+  if (map->pulled == map->count)
+    map->exhausted = 1;
 }
 
 /* [-0, +0, v] Runs the feeder until it rests. Returns how many values it yielded to somebody else, left on its stack;
@@ -135,8 +141,10 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
     return count;
   if (status == LUA_OK)
     map->exhausted = 1;
-  else if (status != LUA_YIELD)
-    keep_input_error(L, map);
+  else if (status != LUA_YIELD) {
+    lua_xmove(map->feeder, L, 1);
+    feed_fail(L, map);
+  }
   return -1;
 }
 
@@ -178,20 +186,4 @@ int feed_hungry(const struct map *map) {
   return !map->exhausted && map->input < 0 && pool_room(map->pool) > 0;
 }
 
-/* begin(map): the first tasks go out; from here on workers see the script as it is now */
-static int l_begin(lua_State *L) {
-  struct map *map = map_check_open(L);
-  struct pool_figures before = {0}, after = {0};
-  lua_settop(L, 1);
-  do { /* every process is forked here, before the script's next line can change anything */
-    before = after;
-    if (feed_fill(L, map, 0) >= 0)
-      return luaL_error(
-          L, "the input yields: wrap the loop over the map in a coroutine of its own, or give it a table");
-    pool_figures(map->pool, &after);
-  } while (after.added > before.added);
-  return 0;
-}
-
-const luaL_Reg feed_methods[] = {
-    {"push", l_push}, {"room", l_room}, {"rest", l_rest}, {"begin", l_begin}, {NULL, NULL}};
+const luaL_Reg feed_methods[] = {{"push", l_push}, {"room", l_room}, {"rest", l_rest}, {NULL, NULL}};

@@ -107,6 +107,10 @@ extern const luaL_Reg feed_methods[], results_methods[], bells_methods[], watche
    feeder's stack; -1: none. `given`: values on L's top to resume it with. */
 int feed_fill(lua_State *L, struct map *map, int given);
 
+/* [-1, +0, -] feed.c: the error on L's top, of the input or about it, ends the input and waits for its turn: results before it are
+   delivered first. The map is at index 1. */
+void feed_fail(lua_State *L, struct map *map);
+
 /* feed.c: true when feed_fill would pull more at once: it does so in portions. Who sleeps then may wait for nothing. */
 int feed_hungry(const struct map *map);
 

@@ -98,6 +98,9 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
   return lua_gettop(L) - top;
 }
 
+#define YIELDS         "the input yields: give it a table"
+#define YIELDS_OUTSIDE "the input yields outside a coroutine: give it a table, or run the loop in a coroutine"
+
 enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
 
 /* [-0, +0, v] As bells_wait; what came is in the journal before any of it is handed over. Signals are no longer held. */
@@ -171,35 +174,37 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
   }
 }
 
-/* [-0, +1, v] The end: everything is reaped; the input's error has its turn now. */
-static int finish(lua_State *L, struct map *map) {
+/* [-0, +1, v] The end: everything is reaped; the input's error has its turn now. Pushes that, or nil. */
+static void finish(lua_State *L, struct map *map) {
   map_release(map);
   map_close_source(L, 1);
   watcher_end(L, map);
-  if (map->failed_input) {
+  if (map->failed_input)
     lua_getiuservalue(L, 1, SLOT_ERROR);
-    lua_error(L);
-  }
-  lua_pushnil(L);
-  return 1;
+  else
+    lua_pushnil(L);
+}
+
+/* [-0, +0, v] The input's code yielded to whoever runs our caller as a coroutine: what it is resumed with goes back to it,
+   above what is on the stack now. */
+static int forward_yield(lua_State *L, struct map *map, lua_KFunction go_on) {
+  int below = lua_gettop(L), count = lua_gettop(map->feeder);
+  luaL_checkstack(L, count, "too many values");
+  lua_xmove(map->feeder, L, count);
+  return lua_yieldk(L, count, below, go_on);
+}
+
+/* [-0, +0, m] The same where nobody takes what the input yields: that is an error of the input. */
+static void refuse_yield(lua_State *L, struct map *map, const char *why) {
+  lua_pushstring(L, why);
+  feed_fail(L, map);
 }
 
 static int next_result(lua_State *L, int given);
 
-/* The input's code yielded to whoever runs our caller as a coroutine: what it is resumed with goes back to it. */
 static int next_continued(lua_State *L, int status, lua_KContext context) {
   (void)status;
   return next_result(L, lua_gettop(L) - (int)context);
-}
-
-static int forward_yield(lua_State *L, struct map *map) {
-  int count = lua_gettop(map->feeder);
-  if (!lua_isyieldable(L))
-    return luaL_error(
-        L, "the input yields outside a coroutine: give it a table, or run the loop in a coroutine");
-  luaL_checkstack(L, count, "too many values");
-  lua_xmove(map->feeder, L, count);
-  return lua_yieldk(L, count, 1, next_continued);
 }
 
 static int next_result(lua_State *L, int given) {
@@ -218,9 +223,15 @@ static int next_result(lua_State *L, int given) {
         return count;
       break;
     case OUTCOME_YIELD:
-      return forward_yield(L, map);
+      if (lua_isyieldable(L))
+        return forward_yield(L, map, next_continued);
+      refuse_yield(L, map, YIELDS_OUTSIDE);
+      break;
     case OUTCOME_FINISHED:
-      return finish(L, map);
+      finish(L, map);
+      if (map->failed_input)
+        return lua_error(L);
+      return 1;
     case OUTCOME_NOTHING:
       break;
     }
@@ -243,7 +254,15 @@ static int l_iterator(lua_State *L) {
   return 1;
 }
 
-/* step(map, seconds) -> index, result...; nil: finished; false: nothing within that time */
+/* [-0, +n, v] What step returns at the end. */
+static int finish_step(lua_State *L, struct map *map) {
+  lua_pushnil(L);
+  lua_pushboolean(L, map->failed_input);
+  finish(L, map);
+  return 3;
+}
+
+/* step(map, seconds) -> index, result...; nil, failed, the input's error: finished; false: nothing within that time */
 static int l_step(lua_State *L) {
   struct map *map = map_check(L);
   lua_Number seconds = luaL_optnumber(L, 2, 0);
@@ -259,9 +278,10 @@ static int l_step(lua_State *L) {
         return count;
       break;
     case OUTCOME_YIELD:
-      return luaL_error(L, "the input yields: give it a table");
+      refuse_yield(L, map, YIELDS);
+      break;
     case OUTCOME_FINISHED:
-      return finish(L, map);
+      return finish_step(L, map);
     case OUTCOME_NOTHING:
       lua_pushboolean(L, 0);
       return 1;
@@ -271,4 +291,37 @@ static int l_step(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg results_methods[] = {{"iterator", l_iterator}, {"step", l_step}, {NULL, NULL}};
+static int fill_first(lua_State *L, int given);
+
+static int fill_continued(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  return fill_first(L, lua_gettop(L) - (int)context);
+}
+
+/* Every process is forked here, before the script's next line can change anything. */
+static int fill_first(lua_State *L, int given) {
+  struct map *map = map_check_open(L);
+  struct pool_figures before = {0}, after = {0};
+  int loop = lua_toboolean(L, 2);
+  do {
+    before = after;
+    if (feed_fill(L, map, given) >= 0) {
+      if (loop && lua_isyieldable(L))
+        return forward_yield(L, map, fill_continued);
+      refuse_yield(L, map, loop ? YIELDS_OUTSIDE : YIELDS);
+    }
+    given = 0;
+    pool_figures(map->pool, &after);
+  } while (after.added > before.added);
+  return 0;
+}
+
+/* begin(map, loop): the first tasks go out; from here on workers see the script as it is now. In front of a loop the input may
+   yield, since nothing but the loop pulls then. */
+static int l_begin(lua_State *L) {
+  lua_settop(L, 2);
+  return fill_first(L, 0);
+}
+
+const luaL_Reg results_methods[] = {
+    {"iterator", l_iterator}, {"step", l_step}, {"begin", l_begin}, {NULL, NULL}};
