@@ -953,6 +953,13 @@ describe("small functions", function()
     assert.same({ 1, nil, { "x", { y = false } }, nil, n = 4 }, table.pack(fast_map.decode(text)))
   end)
 
+  it("encode says where in its arguments something cannot travel", function()
+    local _, message = pcall(fast_map.encode, print)
+    assert.equal("cannot encode: the value is a C function", message)
+    _, message = pcall(fast_map.encode, 1, { a = { print } })
+    assert.equal("cannot encode: value 2.a[1] is a C function", message)
+  end)
+
   it("decode refuses what it cannot read", function()
     assert.has_error(function() fast_map.decode "" end)
     assert.has_error(function() fast_map.decode "\255garbage" end)
