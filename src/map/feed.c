@@ -148,9 +148,15 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
   return -1;
 }
 
+static int64_t starting_ns(const struct map *map) {
+  struct pool_figures figures;
+  pool_figures(map->pool, &figures);
+  return figures.starting_ns;
+}
+
 /* [-0, +0, v] Pulls so many tasks. As fill_fed. */
 static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
-  int64_t took = clock_now();
+  int64_t took = clock_now(), starting = starting_ns(map);
   int yielded = -1;
   if (map->kind == SOURCE_OTHER)
     yielded = fill_fed(L, map, given);
@@ -158,8 +164,9 @@ static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
     fill_numbered(L, map, room);
   took = clock_now() - took;
   map->times.pulling_ns += took;
-  if (took > FILL_NS && map->fill_most > 1)
-    map->fill_most /= 2;
+  took -= starting_ns(map) - starting; /* that is not the input's slowness */
+  if (took > FILL_NS)
+    map->fill_most = 1 + (lua_Integer)((double)room * FILL_NS / (double)took);
   else if (took < FILL_NS / 4 && room == map->fill_most && map->fill_most < FILL_MOST)
     map->fill_most *= 2;
   return yielded;

@@ -312,7 +312,7 @@ static int fill_first(lua_State *L, int given) {
     }
     given = 0;
     pool_figures(map->pool, &after);
-  } while (after.added > before.added);
+  } while (after.added > before.added && (after.workers < map->context.worker_count || map->fill_most > 1));
   return 0;
 }
 
