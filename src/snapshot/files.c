@@ -55,20 +55,24 @@ static int close_handle(lua_State *L) {
   return luaL_fileresult(L, fflush(stream->f) == 0, NULL);
 }
 
-/* A file with its own buffer in each process: only what ends with a line is written, so lines stay whole. */
+/* A file with its own buffer in each process: only what ends with a line is written, so lines stay whole. One that another
+   thread holds, perhaps for long, has been met before. */
 static void keep_lines(FILE *f) {
   static FILE *seen[16];
-  static int count;
+  static unsigned count;
   frozen_lock();
-  for (int i = 0; i < count && i < 16; i++) {
+  for (unsigned i = 0; i < count && i < 16; i++) {
     if (seen[i] == f) {
       frozen_unlock();
       return;
     }
   }
-  seen[count++ % 16] = f;
-  fflush(f);
-  setvbuf(f, NULL, _IOLBF, BUFSIZ);
+  if (ftrylockfile(f) == 0) {
+    seen[count++ % 16] = f;
+    fflush(f);
+    setvbuf(f, NULL, _IOLBF, BUFSIZ);
+    funlockfile(f);
+  }
   frozen_unlock();
 }
 
