@@ -7,12 +7,11 @@
 #include "stamp.h"
 
 #define EXIT_BROKEN  126
-#define BITE_NS      500000            /* of work that a thread takes at a time */
-#define BITE_MOST    4096              /* tasks */
-#define HAND_OVER_NS 500000            /* replies are kept no longer, while tasks end */
-#define STAMPED_KEEP 65536             /* bytes of a buffer that is kept between tasks */
-#define SLOW_NS      1000000           /* a task that may be one of the slowest takes so long */
-#define NEVER        (CLOCK_NEVER / 2) /* something may be added to it */
+#define BITE_NS      500000  /* of work that a thread takes at a time */
+#define BITE_MOST    4096    /* tasks */
+#define HAND_OVER_NS 500000  /* replies are kept no longer, while tasks end */
+#define STAMPED_KEEP 65536   /* bytes of a buffer that is kept between tasks */
+#define SLOW_NS      1000000 /* a task that may be one of the slowest takes so long */
 
 static struct member *of_port(struct port *port) {
   return (struct member *)port;
@@ -127,7 +126,7 @@ static void ready(struct port *port) {
 
 /* The task is done: it cannot be late any more, however long its reply must wait for room. */
 static void rise(struct member *m) {
-  atomic_store_explicit(&m->seat->since, NEVER, memory_order_relaxed);
+  atomic_store_explicit(&m->seat->since, CLOCK_NEVER, memory_order_relaxed);
 }
 
 static void unblock(struct member *m) {

@@ -142,9 +142,10 @@ static int64_t check_member(struct member *m, int64_t now) {
   const struct team_options *o = &m->team->options;
   /* acquire: pairs with the release in sit_down; since is then of this task or of a later one */
   uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_acquire);
-  int64_t due = atomic_load_explicit(&m->seat->since, memory_order_relaxed) + o->timeout_ns;
-  if (index == 0)
+  int64_t since = atomic_load_explicit(&m->seat->since, memory_order_relaxed), due;
+  if (index == 0 || since > now) /* done, or about to begin */
     return now + o->timeout_ns;
+  due = (since > 0 ? since : 0) + o->timeout_ns; /* a task may have overwritten it: no sum may overflow */
   if (now < due)
     return due;
   if (now - due >= o->kill_after_ns)
