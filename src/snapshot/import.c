@@ -9,6 +9,7 @@
 #include "copying.h"
 #include "globals.h"
 #include "mirror.h"
+#include "place.h"
 #include "stand_in.h"
 
 static const char import_key = 0; /* registry: the import, in a thread's state */
@@ -120,48 +121,6 @@ void import_rest(lua_State *L, int slot, const char *name) {
   copy_finish(&c);
 }
 
-/* Pushes slot[key] on the view; only strings and integers are asked for. */
-static void push_field(struct copy *c, int slot, int key) {
-  size_t size;
-  const char *name;
-  if (lua_type(c->L, key) == LUA_TSTRING) {
-    name = lua_tolstring(c->L, key, &size);
-    if (frozen_field(c->import->snapshot, c->view, slot, name, size) != STATUS_OK)
-      import_no_memory(c->L);
-  } else if (lua_isinteger(c->L, key)) {
-    frozen_lock(); /* reading an integer key may write a hint */
-    lua_rawgeti(c->view, slot, lua_tointeger(c->L, key));
-    frozen_unlock();
-  } else {
-    lua_pushnil(c->view);
-  }
-}
-
-/* A place's name must last: the frozen state's own string, not the asking state's. */
-static const char *frozen_name(struct copy *c, int key) {
-  const char *name;
-  size_t size;
-  if (lua_type(c->L, key) != LUA_TSTRING)
-    return NULL;
-  name = lua_tolstring(c->L, key, &size);
-  return frozen_string(c->import->snapshot, name, size);
-}
-
-int import_field(lua_State *L, int slot, enum step root, int key) {
-  struct copy c;
-  int found;
-  key = lua_absindex(L, key);
-  copy_begin(&c, L);
-  push_field(&c, slot, key);
-  found = !lua_isnil(c.view, -1);
-  copy_value(&c, &(struct place){.step = root, .name = found ? frozen_name(&c, key) : NULL});
-  copy_complete(&c);
-  copy_finish(&c);
-  if (!found)
-    lua_pop(L, 1);
-  return found;
-}
-
 /* The script is a thread itself, and filled on demand: nobody writes to the table once it is full. */
 static void fill_slot(struct copy *c, int slot) {
   int code;
@@ -172,6 +131,96 @@ static void fill_slot(struct copy *c, int slot) {
   frozen_unlock();
   if (code != LUA_OK)
     import_no_memory(c->L);
+}
+
+/* ------------------------------------------------------------------ by key */
+
+/* [-0, +1|0, m] slot[name] */
+static int import_named(lua_State *L, int slot, enum step root, int key) {
+  struct copy c;
+  struct place place = {.step = root};
+  const char *name;
+  size_t size;
+  int found;
+  copy_begin(&c, L);
+  name = lua_tolstring(L, key, &size);
+  if (frozen_field(c.import->snapshot, c.view, slot, name, size) != STATUS_OK)
+    import_no_memory(L);
+  found = !lua_isnil(c.view, -1);
+  if (found) /* a place's name must last: the frozen state's own string, not the asking state's */
+    place.name = frozen_string(c.import->snapshot, name, size);
+  copy_value(&c, &place);
+  copy_complete(&c);
+  copy_finish(&c);
+  if (!found)
+    lua_pop(L, 1);
+  return found;
+}
+
+/* [-0, +0, m] The address in the script of what is at idx; that of C functions is the same. */
+static const void *script_address(lua_State *L, int idx) {
+  struct import *I = import_of(L);
+  uint32_t entry;
+  if (import_find(I, L, lua_topointer(L, idx), &entry) != STATUS_OK)
+    import_no_memory(L);
+  return entry == 0 ? lua_topointer(L, idx) : I->entries[entry].origin;
+}
+
+/* [-0, +0, -] Is the script's key on the view, below a value, the one at `key` in this state? */
+static int is_key(struct copy *c, int key, const void *address) {
+  lua_State *V = c->view;
+  if (lua_type(V, -2) != lua_type(c->L, key))
+    return 0;
+  if (lua_isinteger(V, -2)) /* 2^53 finds it, too */
+    return (lua_Number)lua_tointeger(V, -2) == lua_tonumber(c->L, key) &&
+           lua_tointeger(V, -2) == lua_tointeger(c->L, key);
+  if (lua_isnumber(V, -2))
+    return lua_tonumber(V, -2) == lua_tonumber(c->L, key);
+  if (lua_isboolean(V, -2))
+    return lua_toboolean(V, -2) == lua_toboolean(c->L, key);
+  return lua_topointer(V, -2) == address;
+}
+
+/* [-0, +2|0, -] Pushes key and value on the view. lua_rawget may write to a table, and would need the script's own key. */
+static int find_field(struct copy *c, int slot, int key, const void *address) {
+  lua_State *V = c->view;
+  for (lua_pushnil(V); lua_next(V, slot); lua_pop(V, 1))
+    if (is_key(c, key, address))
+      return 1;
+  return 0;
+}
+
+/* [-0, +0, m] Of the field whose key and value are on the view. */
+static struct place place_of_odd(struct copy *c, int slot) {
+  uint32_t globals;
+  if (slot != FROZEN_GLOBALS)
+    return (struct place){.step = STEP_OTHER};
+  lua_pushvalue(c->view, slot);
+  copy_value(c, &(struct place){.step = STEP_GLOBAL, .name = "_G"});
+  lua_pop(c->L, 1);
+  globals = addresses_get(&c->import->known, lua_topointer(c->view, slot));
+  return place_of_field(c->view, globals, lua_gettop(c->view) - 1);
+}
+
+/* [-0, +1|0, m] slot[key] for a key that is no string: few ask for these. */
+static int import_odd(lua_State *L, int slot, int key) {
+  struct copy c;
+  const void *address = script_address(L, key);
+  int found;
+  copy_begin(&c, L);
+  fill_slot(&c, slot);
+  if ((found = find_field(&c, slot, key, address)) != 0) {
+    struct place place = place_of_odd(&c, slot);
+    copy_value(&c, &place);
+    copy_complete(&c);
+  }
+  copy_finish(&c);
+  return found;
+}
+
+int import_field(lua_State *L, int slot, enum step root, int key) {
+  key = lua_absindex(L, key);
+  return lua_type(L, key) == LUA_TSTRING ? import_named(L, slot, root, key) : import_odd(L, slot, key);
 }
 
 void import_fields(lua_State *L, int slot, enum step root, int target, int touched) {
