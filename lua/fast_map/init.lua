@@ -219,5 +219,6 @@ function M.sleep(seconds)
   if handle and handle.sleep(seconds) then return end
   core.sleep(seconds)
 end
+core.module_sleep = M.sleep -- tasks have one of their own for it, unless the script replaces it
 
 return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 1) end })

@@ -61,6 +61,28 @@ static int light_pairs(lua_State *L) {
   return raw_pairs(L);
 }
 
+/* [-0, +1, m] Pushes table[name] on the view. */
+static void push_frozen(struct copy *c, int table, const char *name) {
+  if (frozen_field(c->import->snapshot, c->view, table, name, strlen(name)) != STATUS_OK)
+    import_no_memory(c->L);
+}
+
+/* [-0, +0, m] Is the sleep of the module at `object` on the view what it came with? The script may have put another there. */
+static int sleeps_as_ever(struct copy *c, int object) {
+  lua_State *V = c->view;
+  int same;
+  push_frozen(c, object, "sleep");
+  same = lua_tocfunction(V, -1) == stand_in_sleep; /* the script is a thread itself */
+  if (!same) {
+    push_frozen(c, FROZEN_LOADED, "fast_map.core");
+    if (lua_istable(V, -1))
+      push_frozen(c, lua_gettop(V), "module_sleep");
+    same = lua_rawequal(V, -1, object + 1);
+  }
+  lua_settop(V, object);
+  return same;
+}
+
 void stub_copy(struct copy *c, const struct place *place) {
   static const luaL_Reg events[] = {{"__index", light_index},
                                     {"__newindex", light_newindex},
@@ -71,17 +93,17 @@ void stub_copy(struct copy *c, const struct place *place) {
   int object = lua_gettop(c->view);
   lua_createtable(L, 0, 4);
   for (int i = 0; light_names[i] != NULL; i++) {
-    if (frozen_field(c->import->snapshot, c->view, object, light_names[i], strlen(light_names[i])) !=
-        STATUS_OK)
-      import_no_memory(L);
+    push_frozen(c, object, light_names[i]);
     if (lua_iscfunction(c->view, -1)) {
       lua_pushcfunction(L, lua_tocfunction(c->view, -1));
       lua_setfield(L, -2, light_names[i]);
     }
     lua_pop(c->view, 1);
   }
-  lua_pushcfunction(L, stand_in_sleep);
-  lua_setfield(L, -2, "sleep");
+  if (sleeps_as_ever(c, object)) {
+    lua_pushcfunction(L, stand_in_sleep);
+    lua_setfield(L, -2, "sleep");
+  }
   luaL_newlib(L, events);
   lua_setmetatable(L, -2);
   c->import->light = lua_topointer(L, -1);
