@@ -41,10 +41,20 @@ void map_check_own(lua_State *L, const struct map *map) {
     luaL_error(L, "the map is another process's");
 }
 
+void map_explain(lua_State *L, enum status status, const char *what) {
+  lua_pushfstring(L, "%s: %s", what, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
+}
+
+int map_throw(lua_State *L) {
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 void map_raise(lua_State *L, enum status status, const char *what) {
-  if (status == STATUS_SYSTEM)
-    luaL_error(L, "%s: %s", what, strerror(errno));
-  luaL_error(L, "%s: %s", what, status_text(status));
+  map_explain(L, status, what);
+  map_throw(L);
 }
 
 /* -- opening -------------------------------------------------------------- */

@@ -90,7 +90,13 @@ struct map *map_check_open(lua_State *L);
 void map_check_own(lua_State *L, const struct map *map);
 int map_is_copy(const struct map *map);
 
-/* [-0, +0, v] */
+/* [-0, +1, m] Pushes what is the matter, and why: errno for SYSTEM. */
+void map_explain(lua_State *L, enum status status, const char *what);
+
+/* [-1, +0, v] Raises the text on the top, with the place of whoever called the C function. */
+int map_throw(lua_State *L);
+
+/* [-0, +0, v] Both. */
 void map_raise(lua_State *L, enum status status, const char *what);
 
 /* Ends and reaps the workers, frees what is ours but figures and records. */

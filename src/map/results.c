@@ -101,7 +101,7 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
 #define YIELDS         "the input yields: give it a table"
 #define YIELDS_OUTSIDE "the input yields outside a coroutine: give it a table, or run the loop in a coroutine"
 
-enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD };
+enum outcome { OUTCOME_READY, OUTCOME_FINISHED, OUTCOME_NOTHING, OUTCOME_YIELD, OUTCOME_BROKEN };
 
 /* [-0, +0, v] As bells_wait; what came is in the journal before any of it is handed over. Signals are no longer held. */
 static enum status await(lua_State *L, struct map *map, int64_t deadline) {
@@ -135,7 +135,7 @@ static void look_at_workers(lua_State *L, struct map *map) {
   await(L, map, 0);
 }
 
-/* [-0, +0, e] Until a result is at its turn. */
+/* [-0, +0|1, e] Until a result is at its turn. BROKEN: there will be none any more; pushes why. */
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
     enum status status;
@@ -167,9 +167,11 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     } else if (status == STATUS_AGAIN && deadline <= map->tick && !hungry) {
       return OUTCOME_NOTHING;
     } else if (status == STATUS_CLOSED) {
-      luaL_error(L, "the map ends: its workers die one after the other without completing a task");
+      lua_pushliteral(L, "the map ends: its workers die one after the other without completing a task");
+      return OUTCOME_BROKEN;
     } else if (status != STATUS_OK && status != STATUS_AGAIN) {
-      map_raise(L, status, "the map cannot go on: no worker can be started");
+      map_explain(L, status, "the map cannot go on: no worker can be started");
+      return OUTCOME_BROKEN;
     }
   }
 }
@@ -232,6 +234,8 @@ static int next_result(lua_State *L, int given) {
       if (map->failed_input)
         return lua_error(L);
       return 1;
+    case OUTCOME_BROKEN:
+      return map_throw(L);
     case OUTCOME_NOTHING:
       break;
     }
@@ -262,7 +266,7 @@ static int finish_step(lua_State *L, struct map *map) {
   return 3;
 }
 
-/* step(map, seconds) -> index, result...; nil, failed, the input's error: finished; false: nothing within that time */
+/* step(map, seconds) -> index, result...; nil, failed, the error of the input or the map: finished; false: nothing within that time */
 static int l_step(lua_State *L) {
   struct map *map = map_check(L);
   lua_Number seconds = luaL_optnumber(L, 2, 0);
@@ -280,6 +284,9 @@ static int l_step(lua_State *L) {
     case OUTCOME_YIELD:
       refuse_yield(L, map, YIELDS);
       break;
+    case OUTCOME_BROKEN:
+      feed_fail(L, map); /* an error of the whole, as that is */
+      return finish_step(L, map);
     case OUTCOME_FINISHED:
       return finish_step(L, map);
     case OUTCOME_NOTHING:

@@ -12,6 +12,10 @@
 #include "port.h"
 #include "process.h"
 
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0 /* a hint */
+#endif
+
 #define RING_SIZE_LEAST ((size_t)4096)
 #define TURN            64    /* replies taken from one worker before the next one's turn */
 #define NAP_NS          30000 /* instead of a sleep while replies come thick: saves the workers' wake-up calls */
@@ -325,14 +329,14 @@ static int pid_of(struct transport *t, int worker) {
 static const struct transport_ops fork_ops = {process_start, send_task, flush,  receive, seats_running,
                                               quiet,         drop,      retire, pid_of,  stop};
 
-/* Shared memory for all links; with smaller rings when there is little. */
+/* Shared memory for all links, of which they touch little; with smaller rings when there is little. */
 static enum status share(struct transport_fork *f) {
   size_t ring_size;
   for (ring_size = f->options.ring_size; ring_size >= RING_SIZE_LEAST; ring_size /= 2) {
     void *memory;
     link_layout_init(&f->layout, ring_size, f->options.thread_limit);
     memory = mmap(NULL, f->layout.footprint * (size_t)f->options.worker_count, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory != MAP_FAILED) {
       f->memory = memory;
       f->base.run_size = ring_size / 2 - MESSAGE_HEADER;

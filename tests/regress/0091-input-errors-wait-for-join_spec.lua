@@ -1,5 +1,6 @@
 -- An error of an asynchronous map's input was raised wherever the script was when the map was served. It ended the script,
--- or was swallowed by a pcall that had nothing to do with it; join then said that all was well.
+-- or was swallowed by a pcall that had nothing to do with it; join then said that all was well. So did the end of a map
+-- whose workers die one after the other.
 
 local fast_map = require "fast_map"
 
@@ -67,6 +68,14 @@ describe("an error of an asynchronous map's input", function()
       if count == 3 then coroutine.yield() end
       return count
     end))
+  end)
+
+  it("is as good as the end of a map without workers", function()
+    local handle = fast_map.fast_map_async(same, { 1, 2, 3 }, { init = function() os.execute "kill -9 $PPID" end })
+    assert.is_true(pcall(compute, handle))
+    assert.equal("failed", handle:status())
+    local _, err = pcall(handle.join, handle)
+    assert.equal("the map ends: its workers die one after the other without completing a task", err)
   end)
 
   it("comes in a loop after the results before it, whatever holds the tasks", function()
