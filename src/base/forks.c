@@ -9,7 +9,7 @@ static const struct forks_handlers
     *_Atomic watched[FORKS_RANKS]; /* stored by forks_watch (release), loaded by whoever forks (acquire) */
 static _Thread_local int
     forking[FORKS_RANKS]; /* `before` was called: others may begin to watch during the fork */
-static int depth;         /* written in the child's only thread */
+int forks_depth;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static enum status registered; /* written under once */
 
@@ -37,7 +37,7 @@ static void after(void) {
 
 static void in_child(void) {
   int rank;
-  depth++;
+  forks_depth++;
   for (rank = FORKS_RANKS - 1; rank >= 0; rank--)
     if (forking[rank] && handlers_of(rank)->in_child != NULL)
       handlers_of(rank)->in_child();
@@ -52,8 +52,4 @@ enum status forks_watch(enum forks_rank rank, const struct forks_handlers *handl
   /* release: pairs with the acquire in handlers_of */
   atomic_store_explicit(&watched[rank], handlers, memory_order_release);
   return registered;
-}
-
-int forks_depth(void) {
-  return depth;
 }

@@ -29,6 +29,6 @@ struct forks_handlers {
 enum status forks_watch(enum forks_rank rank, const struct forks_handlers *handlers);
 
 /* Forks since the first forks_watch that led to this process: what was made at another number is a copy of another process's. */
-int forks_depth(void);
+extern int forks_depth; /* written in a child's only thread, for others to read */
 
 #endif

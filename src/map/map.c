@@ -9,7 +9,6 @@
 
 #include "clock.h"
 #include "codec.h"
-#include "forks.h"
 #include "import.h"
 #include "recorder.h"
 #include "snapshot.h"
@@ -30,15 +29,6 @@ struct map *map_check_open(lua_State *L) {
     luaL_error(L, "the map is closed");
   map_check_own(L, map);
   return map;
-}
-
-int map_is_copy(const struct map *map) {
-  return map->forks != forks_depth();
-}
-
-void map_check_own(lua_State *L, const struct map *map) {
-  if (map_is_copy(map))
-    luaL_error(L, "the map is another process's");
 }
 
 void map_explain(lua_State *L, enum status status, const char *what) {
@@ -235,7 +225,7 @@ static int l_open(lua_State *L) {
                       .epoll = -1,
                       .alarm = -1};
   /* closed until open_pool succeeds */
-  map->forks = forks_depth();
+  map->forks = forks_depth;
   map->times.opened = clock_now();
   luaL_setmetatable(L, MAP);
   read_options(L, map, &options);

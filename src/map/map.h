@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "forks.h"
 #include "pool.h"
 #include "record.h"
 #include "reminder.h"
@@ -46,7 +47,7 @@ struct recorder;
 
 struct map {
   struct pool *pool; /* NULL: closed */
-  int forks;         /* forks_depth() when it was opened: a child that the script forks has but a copy */
+  int forks;         /* forks_depth when it was opened: a child that the script forks has but a copy */
   struct snapshot *snapshot;
   struct recorder *recorder;     /* of SLOT_JOURNAL; NULL: there is none */
   struct worker_context context; /* the workers' birth certificate: must live as long as the pool */
@@ -86,9 +87,15 @@ void map_register(lua_State *L);
 struct map *map_check(lua_State *L);
 struct map *map_check_open(lua_State *L);
 
-/* [-0, +0, v] Raises in a copy: the rings are the parent's. */
-void map_check_own(lua_State *L, const struct map *map);
-int map_is_copy(const struct map *map);
+static inline int map_is_copy(const struct map *map) {
+  return map->forks != forks_depth;
+}
+
+/* [-0, +0, v] Raises in a copy: the rings are the parent's. For each result: inline. */
+static inline void map_check_own(lua_State *L, const struct map *map) {
+  if (map_is_copy(map))
+    luaL_error(L, "the map is another process's");
+}
 
 /* [-0, +1, m] Pushes what is the matter, and why: errno for SYSTEM. */
 void map_explain(lua_State *L, enum status status, const char *what);
