@@ -7,9 +7,9 @@
 #include "stamp.h"
 
 #define EXIT_BROKEN  126
-#define BITE_NS      500000  /* of work that a thread takes at a time */
+#define BITE_NS      1000000 /* of work that a thread takes at a time */
 #define BITE_MOST    4096    /* tasks */
-#define HAND_OVER_NS 500000  /* replies are kept no longer, while tasks end */
+#define HAND_OVER_NS 1000000 /* replies are kept no longer, while tasks end */
 #define STAMPED_KEEP 65536   /* bytes of a buffer that is kept between tasks */
 #define SLOW_NS      1000000 /* a task that may be one of the slowest takes so long */
 
