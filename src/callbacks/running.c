@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "mask.h"
+#include "stand_in.h"
 
 static _Thread_local lua_State
     *volatile now;                      /* this thread's; stored only by it, read by its signal handlers */
@@ -76,17 +77,7 @@ static int tracked_call(lua_State *L) {
   int count = pass(L, co, lua_gettop(L));
   if (count >= 0)
     return count;
-  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
-    lua_pop(L, 1);
-    lua_resetthread(co); /* its variables are closed; the error, or theirs, is left there */
-    lua_xmove(co, L, 1);
-  }
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    luaL_where(L, 1);
-    lua_insert(L, -2);
-    lua_concat(L, 2);
-  }
-  return lua_error(L);
+  return stand_in_fail(L, co);
 }
 
 /* coroutine.wrap */

@@ -1,5 +1,5 @@
 /* running.h - which coroutine of the script runs now: hooks belong to one.
-   Level 4: mask, lua.h.
+   Level 4: mask, stand_in, lua.h.
 
    Lua does not tell a signal handler; so coroutine.resume and coroutine.wrap are replaced by ones that note it. Coroutines
    resumed in another way (by C code, by copies of the functions that the script took before) are not seen: for these the

@@ -131,11 +131,7 @@ static int coroutine_resume(lua_State *L) {
   return results + 1;
 }
 
-static int wrapped(lua_State *L) {
-  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  int results = resume(L, co, lua_gettop(L));
-  if (results >= 0)
-    return results;
+int stand_in_fail(lua_State *L, lua_State *co) {
   if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) { /* it failed: close its variables */
     if (lua_resetthread(co) != LUA_OK)
       lua_xmove(co, L, 1);
@@ -146,6 +142,14 @@ static int wrapped(lua_State *L) {
     lua_concat(L, 2);
   }
   return lua_error(L);
+}
+
+static int wrapped(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int results = resume(L, co, lua_gettop(L));
+  if (results >= 0)
+    return results;
+  return stand_in_fail(L, co);
 }
 
 static int coroutine_wrap(lua_State *L) {

@@ -11,6 +11,9 @@ lua_CFunction stand_in_for(const char *library, const char *name);
 /* [-, -, -] A lua_WarnFunction, whose data is the import: as Lua's own, but a warning is one write. Off until `@on`. */
 void stand_in_warn(void *import, const char *message, int to_be_continued);
 
+/* [-1, +0, v] As a function of coroutine.wrap raises what its coroutine was ended by, or could not be resumed for. */
+int stand_in_fail(lua_State *L, lua_State *co);
+
 /* fast_map.sleep */
 int stand_in_sleep(lua_State *L);
 
