@@ -30,7 +30,6 @@ struct import *import_of_script(lua_State *L) {
 
 void import_open(struct import *I, lua_State *L) {
   I->L = L;
-  I->interrupt.running = L;
   *(struct import **)lua_getextraspace(L) = I;
   lua_pushlightuserdata(L, I);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &import_key);

@@ -62,13 +62,6 @@ struct teller {
   void *teller;
 };
 
-/* Where a task is to be interrupted. Set by the thread, read by its signal handler. */
-struct interrupt {
-  lua_State *volatile running; /* the coroutine that runs */
-  volatile int pending;        /* the running task is to end; stored by the handler,
-                           cleared between tasks */
-};
-
 struct copying; /* one object being filled; see copying.h */
 
 /* What an aborted copy is cut back to. */
@@ -101,7 +94,6 @@ struct import {
   int nesting;        /* runs that wait for code of a module which may begin others */
   int finalizers;     /* a task gave some object a finalizer, which may run at any
                      allocation */
-  struct interrupt interrupt;
   struct teller teller;
   struct buffer warning;  /* the beginning of one */
   int warnings;           /* they are shown */

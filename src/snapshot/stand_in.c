@@ -13,6 +13,7 @@
 #include "files.h"
 #include "library.h"
 #include "raw.h"
+#include "running.h"
 
 /* One write, so that a line stays whole when several threads print. */
 static int print(lua_State *L) {
@@ -81,89 +82,7 @@ static int os_execute(lua_State *L) {
   return luaL_execresult(L, status);
 }
 
-/* ------------------------------------------------------------------ coroutines: which one runs, for
-   state_interrupt */
-
-static lua_State *check_coroutine(lua_State *L) {
-  lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co != NULL, 1, "coroutine");
-  return co;
-}
-
-/* [-args, +?, e] Like coroutine.resume: pushes the results and returns their number, or the error and -1. */
-static int resume(lua_State *L, lua_State *co, int args) {
-  struct interrupt *interrupt = &import_of(L)->interrupt;
-  lua_State *outer = interrupt->running;
-  int status, results;
-  if (!lua_checkstack(co, args)) {
-    lua_pushliteral(L, "too many arguments to resume");
-    return -1;
-  }
-  lua_xmove(L, co, args);
-  interrupt->running = co;
-  status = lua_resume(co, L, args, &results);
-  interrupt->running = outer;
-  if (interrupt->pending && status != LUA_OK &&
-      status != LUA_YIELD) { /* the task must not go on because the coroutine ended */
-    lua_xmove(co, L, 1);
-    lua_error(L);
-  }
-  if (status != LUA_OK && status != LUA_YIELD) {
-    lua_xmove(co, L, 1);
-    return -1;
-  }
-  if (!lua_checkstack(L, results + 1)) {
-    lua_pop(co, results);
-    lua_pushliteral(L, "too many results to resume");
-    return -1;
-  }
-  lua_xmove(co, L, results);
-  return results;
-}
-
-static int coroutine_resume(lua_State *L) {
-  lua_State *co = check_coroutine(L);
-  int results = resume(L, co, lua_gettop(L) - 1);
-  lua_pushboolean(L, results >= 0);
-  if (results < 0)
-    results = 1;
-  lua_insert(L, -(results + 1));
-  return results + 1;
-}
-
-int stand_in_fail(lua_State *L, lua_State *co) {
-  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) { /* it failed: close its variables */
-    if (lua_resetthread(co) != LUA_OK)
-      lua_xmove(co, L, 1);
-  }
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    luaL_where(L, 1);
-    lua_insert(L, -2);
-    lua_concat(L, 2);
-  }
-  return lua_error(L);
-}
-
-static int wrapped(lua_State *L) {
-  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  int results = resume(L, co, lua_gettop(L));
-  if (results >= 0)
-    return results;
-  return stand_in_fail(L, co);
-}
-
-static int coroutine_wrap(lua_State *L) {
-  lua_State *co;
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  co = lua_newthread(L);
-  lua_pushvalue(L, 1);
-  lua_xmove(L, co, 1);
-  lua_pushcclosure(L, wrapped, 1);
-  return 1;
-}
-
-/* ------------------------------------------------------------------ fast_map
- */
+/* ------------------------------------------------------------------ fast_map */
 
 static int do_nothing(lua_State *L) {
   (void)L;
@@ -187,7 +106,7 @@ int stand_in_sleep(lua_State *L) {
     struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
     if (nanosleep(&pause, NULL) == 0)
       continue;
-    if (import_of(L)->interrupt.pending)
+    if (running_is_ending())
       break; /* the hook raises next */
     if (lua_gethook(L) != NULL) {
       lua_pushcfunction(L, do_nothing);
@@ -215,8 +134,8 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
       {"io", "popen", files_popen},
       {"io", "write", files_write},
       {LIBRARY_FILE, "write", files_method_write},
-      {"coroutine", "resume", coroutine_resume},
-      {"coroutine", "wrap", coroutine_wrap},
+      {"coroutine", "resume", running_resume},
+      {"coroutine", "wrap", running_wrap},
   };
   for (size_t i = 0; i < sizeof stand_ins / sizeof *stand_ins; i++)
     if (strcmp(stand_ins[i].library, library) == 0 && strcmp(stand_ins[i].name, name) == 0)

@@ -1,5 +1,5 @@
 /* stand_in.h - what replaces some of Lua's own functions in a thread.
-   Level 3: import, raw, files. */
+   Level 3: import, raw, files, running. */
 #ifndef FAST_MAP_STAND_IN_H
 #define FAST_MAP_STAND_IN_H
 
@@ -10,9 +10,6 @@ lua_CFunction stand_in_for(const char *library, const char *name);
 
 /* [-, -, -] A lua_WarnFunction, whose data is the import: as Lua's own, but a warning is one write. Off until `@on`. */
 void stand_in_warn(void *import, const char *message, int to_be_continued);
-
-/* [-1, +0, v] As a function of coroutine.wrap raises what its coroutine was ended by, or could not be resumed for. */
-int stand_in_fail(lua_State *L, lua_State *co);
 
 /* fast_map.sleep */
 int stand_in_sleep(lua_State *L);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "running.h"
+
 #define GRACE 100000 /* instructions that a task may spend on cleaning up before it is interrupted again */
 
 static void interrupted(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  if (!import_of(L)->interrupt.pending) { /* a coroutine of an earlier task */
+  if (!running_is_ending()) { /* a coroutine of an earlier task */
     lua_sethook(L, NULL, 0, 0);
     return;
   }
@@ -21,11 +23,10 @@ static void interrupted(lua_State *L, lua_Debug *ar) {
 }
 
 void state_interrupt(struct state *s) {
-  struct interrupt *interrupt = &s->import.interrupt;
   if (s->phase != PHASE_CALL && s->phase != PHASE_INIT)
     return;
-  interrupt->pending = 1;
-  lua_sethook(interrupt->running, interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  running_end();
+  lua_sethook(running_now(), interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 /* The innermost line of the script's own. */
@@ -48,7 +49,7 @@ static void asked(lua_State *L, lua_Debug *ar) {
 }
 
 void state_ask(struct state *s, void (*tell)(void *teller, const char *text), void *teller) {
-  lua_State *L = s->import.interrupt.running;
+  lua_State *L = running_now();
   if (s->phase != PHASE_CALL || lua_gethook(L) != NULL)
     return;
   s->import.teller = (struct teller){tell, teller};
@@ -67,7 +68,7 @@ static size_t line(const lua_Debug *ar, char *text, size_t size) {
 }
 
 void state_trace(struct state *s, char *text, size_t size) {
-  lua_State *L = s->phase == PHASE_CALL || s->phase == PHASE_INIT ? s->import.interrupt.running : s->L;
+  lua_State *L = s->phase == PHASE_CALL || s->phase == PHASE_INIT ? running_now() : s->L;
   lua_Debug ar;
   size_t length;
   int level;

@@ -7,6 +7,7 @@
 
 #include "origin.h"
 #include "phase.h"
+#include "running.h"
 #include "standard.h"
 #include "stub.h"
 
@@ -57,6 +58,7 @@ void state_close(struct state **box) {
     return;
   if (s->L != NULL)
     lua_close(s->L);
+  running_begin(NULL);
   import_close(&s->import);
   buffer_release(&s->reply);
   free(s);
@@ -73,8 +75,7 @@ static void start(lua_State *L, struct state *s, enum phase phase, uint64_t numb
                  phase == PHASE_INIT   ? "init"
                  : phase == PHASE_EXIT ? "exit"
                                        : NULL);
-  s->import.interrupt.pending = 0;
-  s->import.interrupt.running = L;
+  running_begin(L);
   if (lua_gethookmask(L) != 0)
     lua_sethook(L, NULL, 0, 0);
   if (s->options.per_task_seed) {

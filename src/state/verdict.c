@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "running.h"
+
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
 
 static const char traceback_key = 0; /* registry: of the last error */
@@ -72,7 +74,7 @@ static enum verdict verdict_of(const struct state *s, int code) {
     return VERDICT_MEMORY;
   if (s->phase != PHASE_CALL)
     return VERDICT_TRANSFER;
-  return s->import.interrupt.pending ? VERDICT_TIMEOUT : VERDICT_ERROR;
+  return running_is_ending() ? VERDICT_TIMEOUT : VERDICT_ERROR;
 }
 
 /* [-0, +0, -] The last two values are the error and its traceback. */

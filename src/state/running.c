@@ -4,15 +4,28 @@
 #include <lauxlib.h>
 
 #include "mask.h"
-#include "stand_in.h"
 
 static _Thread_local lua_State
-    *volatile now;                      /* this thread's; stored only by it, read by its signal handlers */
-static _Thread_local lua_Hook one_shot; /* the hook that is handed on */
-static const char start_key = 0;        /* its address names the sentinel in the registry */
+    *volatile now;                        /* this thread's; stored only by it, read by its signal handlers */
+static _Thread_local volatile int ending; /* stored by a handler of this thread, cleared by running_begin */
+static _Thread_local lua_Hook one_shot;   /* the hook that is handed on */
+static const char start_key = 0;          /* its address names the sentinel in the registry */
 
 lua_State *running_now(void) {
   return now;
+}
+
+void running_begin(lua_State *L) {
+  ending = 0;
+  now = L;
+}
+
+void running_end(void) {
+  ending = 1;
+}
+
+int running_is_ending(void) {
+  return ending;
 }
 
 /* [-0, +0, -] The hook has not acted yet, and the coroutine may never run again: whoever resumed it goes on with that. */
@@ -27,6 +40,10 @@ static void hand_on(lua_State *co, lua_State *L) {
   lua_sethook(co, NULL, 0, 0);
 }
 
+static int has_failed(int status) {
+  return status != LUA_OK && status != LUA_YIELD;
+}
+
 /* [-count, +results, -] lua_resume that notes who runs. Never raises: the note is right again in any case. */
 static int resume(lua_State *L, lua_State *co, int count, int *results) {
   lua_State *outer = now;
@@ -38,7 +55,8 @@ static int resume(lua_State *L, lua_State *co, int count, int *results) {
   return status;
 }
 
-/* [-count, +n|1, -] Moves the arguments there and what comes back here. Returns n, or -1 and the error. */
+/* [-count, +n|1, v] Moves the arguments there and what comes back here. Returns n, or -1 and the error. Raises only what ends
+   the task: it must not go on because one of its coroutines ended. */
 static int pass(lua_State *L, lua_State *co, int count) {
   int results, status;
   if (!lua_checkstack(co, count)) {
@@ -47,9 +65,9 @@ static int pass(lua_State *L, lua_State *co, int count) {
   }
   lua_xmove(L, co, count);
   status = resume(L, co, count, &results);
-  if (status != LUA_OK && status != LUA_YIELD) {
+  if (has_failed(status)) {
     lua_xmove(co, L, 1);
-    return -1;
+    return ending ? lua_error(L) : -1;
   }
   if (!lua_checkstack(L, results + 1)) {
     lua_pop(co, results);
@@ -60,8 +78,7 @@ static int pass(lua_State *L, lua_State *co, int count) {
   return results;
 }
 
-/* coroutine.resume */
-static int tracked_resume(lua_State *L) {
+int running_resume(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   int count;
   luaL_argexpected(L, co != NULL, 1, "coroutine");
@@ -71,23 +88,32 @@ static int tracked_resume(lua_State *L) {
   return count >= 0 ? count + 1 : 2;
 }
 
-/* What coroutine.wrap returns. Upvalue: the coroutine. */
-static int tracked_call(lua_State *L) {
-  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  int count = pass(L, co, lua_gettop(L));
-  if (count >= 0)
-    return count;
-  return stand_in_fail(L, co);
+/* [-1, +0, v] Raises what the coroutine was ended by, or could not be resumed for. */
+static int fail(lua_State *L, lua_State *co) {
+  if (has_failed(lua_status(co)) && lua_resetthread(co) != LUA_OK) /* that closes its variables */
+    lua_xmove(co, L, 1);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
 }
 
-/* coroutine.wrap */
-static int tracked_wrap(lua_State *L) {
+/* What coroutine.wrap returns. Upvalue: the coroutine. */
+static int call(lua_State *L) {
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int count = pass(L, co, lua_gettop(L));
+  return count >= 0 ? count : fail(L, co);
+}
+
+int running_wrap(lua_State *L) {
   lua_State *co;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   co = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
-  lua_pushcclosure(L, tracked_call, 1);
+  lua_pushcclosure(L, call, 1);
   return 1;
 }
 
@@ -130,8 +156,8 @@ void running_track(lua_State *L, lua_Hook hook) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushliteral(L, "coroutine");
   if (lua_rawget(L, -2) == LUA_TTABLE) {
-    replace(L, "resume", tracked_resume);
-    replace(L, "wrap", tracked_wrap);
+    replace(L, "resume", running_resume);
+    replace(L, "wrap", running_wrap);
   }
   lua_pop(L, 2);
 }
