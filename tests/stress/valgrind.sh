@@ -4,6 +4,8 @@
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 failed=0
+UNDER_VALGRIND=1
+export UNDER_VALGRIND
 scratch=$(mktemp) || exit 1
 trap 'rm -f "$scratch"' EXIT
 
