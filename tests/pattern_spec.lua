@@ -13,8 +13,10 @@ local function everywhere(f)
   for _, way in ipairs(ways) do
     for _, results in fast_map(function() return table.pack(f()) end, { 1, 2, 3, 4 }, way) do assert.are.same(expected, results) end
   end
-  local nested = fast_map.map(function() return fast_map.map(function() return table.pack(f()) end, { 1 })[1] end, { 1 })[1]
-  assert.are.same(expected, nested)
+  if not os.getenv "NO_NESTED_MAPS" then
+    local nested = fast_map.map(function() return fast_map.map(function() return table.pack(f()) end, { 1 })[1] end, { 1 })[1]
+    assert.are.same(expected, nested)
+  end
   return table.unpack(expected, 1, expected.n)
 end
 
