@@ -259,17 +259,31 @@ void map_close_source(lua_State *L, int idx) {
   lua_settop(L, top);
 }
 
+/* What a result that is being decoded may lie in. */
+static void free_late(struct map *map) {
+  pool_close(&map->late);
+  buffer_release(&map->buffer);
+}
+
+static void release_pool(struct map *map) {
+  if (map->pool == NULL)
+    return;
+  pool_figures(map->pool, &map->figures);
+  pool_stop(map->pool);
+  map->late = map->pool;
+  map->pool = NULL;
+  if (!map->reading)
+    free_late(map);
+}
+
 void map_release(struct map *map) {
   bells_close(map);
-  if (map->pool != NULL)
-    pool_figures(map->pool, &map->figures);
-  pool_close(&map->pool);
+  release_pool(map);
   if (map->times.closed == 0)
     map->times.closed = clock_now();
   if (map->recorder != NULL)
     recorder_close(map->recorder);
   map->recorder = NULL;
-  buffer_release(&map->buffer);
 }
 
 /* close(map): harmless when repeated */
@@ -292,6 +306,7 @@ static int l_collect(lua_State *L) {
   lua_pushcfunction(L, l_close);
   lua_pushvalue(L, 1);
   status = lua_pcall(L, 1, 0, 0);
+  free_late(map);
   tally_close(&map->tally);
   records_release(&map->records);
   return status == LUA_OK ? 0 : lua_error(L);

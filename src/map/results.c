@@ -62,25 +62,18 @@ static enum status decode(lua_State *L, struct map *map, const struct delivery *
   return status;
 }
 
-/* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
-static int deliver(lua_State *L, struct map *map, struct delivery *d) {
+/* The values, or the words, are on the stack. False: a finalizer that ran meanwhile has closed the map. */
+static int end_reading(struct map *map, const struct delivery *d) {
+  map->reading = 0;
+  if (map->pool == NULL)
+    return 0;
+  pool_delivered(map->pool, d);
+  return 1;
+}
+
+/* [-0, +n, e] Pushes the function that is told of a failed task, and what it is told. */
+static void push_failure(lua_State *L, struct map *map, const struct delivery *d) {
   int count, top = lua_gettop(L);
-  enum status status;
-  if (d->verdict == VERDICT_RECORDED)
-    recall(L, map, d);
-  else
-    show_output(L, map, d);
-  if (d->verdict == VERDICT_DONE) {
-    lua_pushinteger(L, (lua_Integer)d->index);
-    status = decode(L, map, d, &count);
-    if (status == STATUS_OK) {
-      pool_delivered(map->pool, d);
-      return count + 1;
-    }
-    lua_settop(L, top);
-    d->verdict = VERDICT_TRANSFER;
-  }
-  map->failed++;
   lua_getiuservalue(L, 1, SLOT_FAIL);
   lua_pushinteger(L, (lua_Integer)d->index);
   lua_pushinteger(L, d->verdict);
@@ -93,7 +86,29 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
     lua_settop(L, top + 5);
     lua_pushnil(L);
   }
-  pool_delivered(map->pool, d);
+}
+
+/* [-0, +n, e] Hands over a result: index and values. Returns n; 0: there is nothing to hand over for it. */
+static int deliver(lua_State *L, struct map *map, struct delivery *d) {
+  int count, top = lua_gettop(L);
+  enum status status;
+  if (d->verdict == VERDICT_RECORDED)
+    recall(L, map, d);
+  else
+    show_output(L, map, d);
+  map->reading = 1;
+  if (d->verdict == VERDICT_DONE) {
+    lua_pushinteger(L, (lua_Integer)d->index);
+    status = decode(L, map, d, &count);
+    if (status == STATUS_OK)
+      return end_reading(map, d) ? count + 1 : 0;
+    lua_settop(L, top);
+    d->verdict = VERDICT_TRANSFER;
+  }
+  map->failed++;
+  push_failure(L, map, d);
+  if (!end_reading(map, d))
+    return 0;
   lua_call(L, lua_gettop(L) - top - 1, LUA_MULTRET);
   return lua_gettop(L) - top;
 }

@@ -30,12 +30,18 @@ enum status pool_open(struct pool **box, const struct pool_options *options, str
   return STATUS_OK;
 }
 
+void pool_stop(struct pool *pool) {
+  if (pool->transport != NULL)
+    pool->transport->ops->stop(pool->transport, pool_finished(pool));
+  pool->transport = NULL;
+}
+
 void pool_close(struct pool **box) {
   struct pool *pool = *box;
   if (pool == NULL)
     return;
   *box = NULL;
-  pool->transport->ops->stop(pool->transport, pool_finished(pool));
+  pool_stop(pool);
   window_release(&pool->window);
   crew_close(&pool->crew);
   buffer_release(&pool->run);

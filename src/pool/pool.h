@@ -46,7 +46,10 @@ struct pool;
 /* Takes over the transport (also on failure: it is then stopped). OK NOMEM */
 enum status pool_open(struct pool **pool, const struct pool_options *options, struct transport *transport);
 
-/* Ends and reaps everything; gently when every task was delivered. Accepts NULL and half-open. */
+/* Ends and reaps the workers; gently when every task was delivered. What pool_ready gave stays; then only pool_close. */
+void pool_stop(struct pool *pool);
+
+/* The same, if that was not done, and frees everything. Accepts NULL and half-open. */
 void pool_close(struct pool **pool);
 
 /* How many more tasks the workers could use now, and the window allows; 0: hand out results first. */
