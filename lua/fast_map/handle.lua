@@ -169,6 +169,11 @@ local function check_may_wait(self, name)
   if self.pid ~= home then error(name .. ": the map is another process's", 3) end
 end
 
+-- As C's clock_after: nan is now. A deadline that is nan would never come.
+local function deadline_in(seconds)
+  return core.now() + math.max(0, tonumber(seconds))
+end
+
 --- Waits until every callback has run, at most so many seconds.
 --- Raises the error of a task that failed, when there is no on_error, and errors of the input.
 ---@param seconds? number default: without limit
@@ -176,7 +181,7 @@ end
 function methods:join(seconds)
   check_may_wait(self, "join")
   if not tonumber(seconds or 0) then error("join: seconds must be a number, got " .. require "fast_map.show"(seconds), 2) end
-  local deadline = core.now() + (seconds or math.huge)
+  local deadline = deadline_in(seconds or math.huge)
   while self.state == "running" do
     turn(self)
     if self.state ~= "running" then break end
@@ -286,7 +291,7 @@ end
 function M.sleep(seconds)
   come_home()
   if not active[1] or serving then return false end
-  local deadline = core.now() + seconds
+  local deadline = deadline_in(seconds)
   repeat
     each_active(true, deadline)
     core.wait(deadline - core.now(), M.maps())
