@@ -315,6 +315,8 @@ describe("fmlua map", function()
       complains("option '--timeout' needs an argument: a positive number of seconds", "map --timeout")
       complains("option '--json' takes no argument", "map --json=1 line")
       complains('option \'--halt\' must be never, or now or soon and a number, such as now,fail=1, got "now"', "map --halt now line")
+      complains('option \'--halt\' must be never, or now or soon and a number, such as now,fail=1, got "now,fail=9999999999999999999"',
+        "map --halt now,fail=9999999999999999999 line")
       complains("option '--resume' needs --joblog FILE", "map --resume line")
       complains("code:1: unexpected symbol near <eof>", "map 'return ('")
       complains("module 'socket.none' not found (Debian: apt install lua-socket)", "map -l socket.none line")

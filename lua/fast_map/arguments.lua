@@ -43,7 +43,7 @@ local halt = {
   "WHEN", "never, or now or soon and a number, such as now,fail=1",
   function(text)
     local when, what, number = text:match "^(%l+),(%l+)=(%d+)$"
-    number = whole(number)
+    number = whole(number) or 0
     if text == "never" or text == "0" then return { when = "never", what = "fail", number = 0 } end
     if text == "1" or text == "2" then return { when = text == "1" and "soon" or "now", what = "fail", number = 1 } end
     if (when == "now" or when == "soon") and (what == "fail" or what == "success" or what == "done") and number > 0 then
