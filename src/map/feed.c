@@ -94,7 +94,8 @@ static void push_numbered(lua_State *L, const struct map *map, int table, lua_In
 void feed_fail(lua_State *L, struct map *map) {
   map->exhausted = map->failed_input = 1;
   lua_setiuservalue(L, 1, SLOT_ERROR);
-  pool_end(map->pool);
+  if (map->pool != NULL) /* while the words were made, a finalizer may have closed the map */
+    pool_end(map->pool);
 }
 
 /* [-0, +0, v] */
@@ -149,8 +150,9 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
 }
 
 static int64_t starting_ns(const struct map *map) {
-  struct pool_figures figures;
-  pool_figures(map->pool, &figures);
+  struct pool_figures figures = map->figures;
+  if (map->pool != NULL)
+    pool_figures(map->pool, &figures);
   return figures.starting_ns;
 }
 
@@ -183,6 +185,8 @@ int feed_fill(lua_State *L, struct map *map, int given) {
   if (room > 0 || given > 0 || map->count == 0)
     yielded = pull(L, map, room, given);
   map_check_own(L, map); /* the input's code may fork */
+  if (map->pool == NULL)
+    return -1;
   if (map->exhausted)
     pool_end(map->pool);
   pool_flush(map->pool);

@@ -166,6 +166,8 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
       look_at_workers(L, map);
     if (feed_fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
+    if (map->pool == NULL)
+      return OUTCOME_NOTHING;
     given = 0;
     if (pool_ready(map->pool, d) == STATUS_OK)
       return OUTCOME_READY;

@@ -82,4 +82,24 @@ describe("a map that a finalizer closes", function()
       os.remove(journal)
     ]])
   end)
+
+  it("may do so while an error of the input is put into words", function()
+    assert.equal("true\n", run [[
+      local coroutine = coroutine.create(print)
+      collectgarbage("incremental", 100, 400, 1) -- a step at each allocation
+      local ended = 0
+      for k = 1, 200 do
+        local iterator, _, _, map = fast_map(tostring, { 1, 2, 3, coroutine }, { buffersize = 1, procs_limit = 1 })
+        pcall(function()
+          for _ in iterator do
+            for _ = 1, k % 40 do local _ = {} end -- so that it comes now here, now there
+            collected(function() map:close() end)
+          end
+          ended = ended + 1
+        end)
+        map:close()
+      end
+      print(ended > 0)
+    ]])
+  end)
 end)
