@@ -90,6 +90,9 @@ local Serving = {
   end,
 }
 
+-- Once more: a debug hook may raise in the other's first instruction (Ctrl-C, a script's limit of time).
+local served = setmetatable({}, { __close = function() serving = false end })
+
 -- Delivers so many results at most. True: there may be more.
 local function take_some(self, count)
   for _ = 1, count do
@@ -100,6 +103,7 @@ end
 
 -- Delivers what is ready, until that time. Of callbacks that take next to none, not after each is the clock looked at.
 local function step(self, stop)
+  local _ <close> = served
   local _ <close> = self.guard
   serving = true
   local count, before = 1, core.now()
