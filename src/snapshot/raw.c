@@ -70,26 +70,32 @@ int raw_pairs(lua_State *L) {
   return 3;
 }
 
-int raw_getmetatable(lua_State *L) {
+/* [-0, +1, m] Pushes what the script sees as the metatable of the value at 1, or nil. */
+static void push_meta(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
   if (lua_type(L, 1) == LUA_TSTRING)
     type_meta_settle(L);
   if (lua_type(L, 1) == LUA_TTABLE)
     stub_settle(L, 1);
-  if (lua_type(L, 1) == LUA_TTABLE && mirror_at(L, 1) == MIRROR_GLOBALS) {
-    if (globals_get_meta(L) != LUA_TTABLE)
-      return 1;
-    lua_pushliteral(L, "__metatable");
-    if (lua_rawget(L, -2) == LUA_TNIL)
-      lua_pop(L, 1);
-    return 1;
-  }
-  if (!lua_getmetatable(L, 1)) {
+  if (mirror_at(L, 1) == MIRROR_GLOBALS)
+    globals_get_meta(L);
+  else if (!lua_getmetatable(L, 1))
     lua_pushnil(L);
+}
+
+int raw_debug_getmetatable(lua_State *L) {
+  push_meta(L);
+  return 1;
+}
+
+int raw_getmetatable(lua_State *L) {
+  push_meta(L);
+  if (!lua_istable(L, 2))
     return 1;
-  }
-  luaL_getmetafield(L, 1, "__metatable");
+  lua_pushliteral(L, "__metatable");
+  if (lua_rawget(L, 2) == LUA_TNIL)
+    lua_pop(L, 1);
   return 1;
 }
 
@@ -99,6 +105,27 @@ static void watch_finalizers(lua_State *L, int meta) {
   if (lua_rawget(L, meta) != LUA_TNIL)
     import_of(L)->finalizers = 1;
   lua_pop(L, 1);
+}
+
+/* The value at 1 gets what is at 2. */
+static int set_meta(lua_State *L) {
+  lua_settop(L, 2);
+  if (lua_istable(L, 2))
+    watch_finalizers(L, 2);
+  if (mirror_at(L, 1) == MIRROR_GLOBALS) {
+    globals_set_meta(L, 2);
+  } else {
+    stub_settle(L, 1);
+    lua_setmetatable(L, 1);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+int raw_debug_setmetatable(lua_State *L) {
+  int type = lua_type(L, 2);
+  luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+  return set_meta(L);
 }
 
 int raw_setmetatable(lua_State *L) {
@@ -115,15 +142,5 @@ int raw_setmetatable(lua_State *L) {
   }
   if (!lua_isnil(L, -1))
     return luaL_error(L, "cannot change a protected metatable");
-  lua_settop(L, 2);
-  if (type == LUA_TTABLE)
-    watch_finalizers(L, 2);
-  if (globals) {
-    globals_set_meta(L, 2);
-  } else {
-    stub_settle(L, 1);
-    lua_setmetatable(L, 1);
-  }
-  lua_settop(L, 1);
-  return 1;
+  return set_meta(L);
 }

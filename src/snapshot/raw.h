@@ -12,5 +12,7 @@ int raw_next(lua_State *L);
 int raw_pairs(lua_State *L);
 int raw_getmetatable(lua_State *L);
 int raw_setmetatable(lua_State *L);
+int raw_debug_getmetatable(lua_State *L); /* those of debug */
+int raw_debug_setmetatable(lua_State *L);
 
 #endif

@@ -129,6 +129,8 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
       {"_G", "rawset", raw_set},
       {"_G", "getmetatable", raw_getmetatable},
       {"_G", "setmetatable", raw_setmetatable},
+      {"debug", "getmetatable", raw_debug_getmetatable},
+      {"debug", "setmetatable", raw_debug_setmetatable},
       {"os", "exit", os_exit},
       {"os", "execute", os_execute},
       {"io", "popen", files_popen},
