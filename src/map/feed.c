@@ -29,13 +29,17 @@ static enum status add_recorded(lua_State *L, struct map *map, int first, int co
   return pool_add_done(map->pool, VERDICT_RECORDED, &at, sizeof at);
 }
 
-/* [-0, +0|1, v] Adds the task whose arguments are the count values from first. Returns 0, and pushes why, when these cannot
-   travel. */
+/* [-0, +0|1, v] Adds the task whose arguments are the count values from first, unless the map is closed meanwhile. Returns 0,
+   and pushes why, when these cannot travel. */
 static int add_task(lua_State *L, struct map *map, int first, int count) {
   struct codec_fault fault;
   enum status status;
   buffer_reset(&map->buffer, BUFFER_KEEP);
+  map->coding = 1;
   status = codec_encode(L, first, count, &map->buffer, snapshot_link(map->snapshot), &fault);
+  map->coding = 0;
+  if (map->pool == NULL) /* by a finalizer that ran meanwhile */
+    return 1;
   if (status == STATUS_TYPE || status == STATUS_DEPTH) {
     struct pool_figures figures;
     pool_figures(map->pool, &figures);
@@ -106,7 +110,7 @@ static void fill_numbered(lua_State *L, struct map *map, lua_Integer room) {
     lua_getiuservalue(L, 1, SLOT_SOURCE);
     lua_getfield(L, -1, "table");
   }
-  while (map->pulled < last) {
+  while (map->pulled < last && map->pool != NULL) {
     push_numbered(L, map, top + 2, ++map->pulled);
     if (!add_task(L, map, lua_gettop(L), 1)) {
       feed_fail(L, map);

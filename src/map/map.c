@@ -259,7 +259,7 @@ void map_close_source(lua_State *L, int idx) {
   lua_settop(L, top);
 }
 
-/* What a result that is being decoded may lie in. */
+/* What the codec may be reading or writing. */
 static void free_late(struct map *map) {
   pool_close(&map->late);
   buffer_release(&map->buffer);
@@ -272,7 +272,7 @@ static void release_pool(struct map *map) {
   pool_stop(map->pool);
   map->late = map->pool;
   map->pool = NULL;
-  if (!map->reading)
+  if (!map->coding)
     free_late(map);
 }
 

@@ -47,7 +47,7 @@ struct recorder;
 
 struct map {
   struct pool *pool; /* NULL: closed */
-  int reading; /* one of its results is being decoded, or that raised: a finalizer may close the map meanwhile */
+  int coding; /* a task or result goes through the codec, or that raised: a finalizer may close the map meanwhile */
   struct pool *late; /* it did: the result's bytes are in there */
   int forks;         /* forks_depth when it was opened: a child that the script forks has but a copy */
   struct snapshot *snapshot;

@@ -64,7 +64,7 @@ static enum status decode(lua_State *L, struct map *map, const struct delivery *
 
 /* The values, or the words, are on the stack. False: a finalizer that ran meanwhile has closed the map. */
 static int end_reading(struct map *map, const struct delivery *d) {
-  map->reading = 0;
+  map->coding = 0;
   if (map->pool == NULL)
     return 0;
   pool_delivered(map->pool, d);
@@ -96,7 +96,7 @@ static int deliver(lua_State *L, struct map *map, struct delivery *d) {
     recall(L, map, d);
   else
     show_output(L, map, d);
-  map->reading = 1;
+  map->coding = 1;
   if (d->verdict == VERDICT_DONE) {
     lua_pushinteger(L, (lua_Integer)d->index);
     status = decode(L, map, d, &count);

@@ -1,5 +1,5 @@
--- A finalizer may run while a result is decoded. When it closed the map of that result, decoding went on in memory that was
--- free by then, and the program crashed.
+-- A finalizer may run while a result is decoded, or a task encoded. When it closed the map of that, the codec went on in
+-- memory that was free by then, and the program crashed.
 
 local kit = dofile "tests/stress/kit.lua"
 
@@ -100,6 +100,34 @@ describe("a map that a finalizer closes", function()
         map:close()
       end
       print(ended > 0)
+    ]])
+  end)
+
+  it("may do so while a task is encoded", function() -- whose class is looked for in the whole script, when it is the first
+    assert.equal("true\n", run [[
+      local class = {}
+      local function try(garbage)
+        collectgarbage "stop"
+        local iterator, _, _, map = fast_map(type, { 1, 2, 3, setmetatable({}, class) }, { buffersize = 1, procs_limit = 1 })
+        iterator()
+        iterator() -- the third has been pulled, the fourth comes next
+        collectgarbage "restart"
+        collectgarbage()
+        collectgarbage("incremental", 100, 100, 1)
+        local closed = false
+        collected(function()
+          closed = true
+          map:close()
+        end)
+        for _ = 1, garbage do local _ = {} end
+        local before = closed
+        iterator()
+        map:close()
+        return before
+      end
+      local garbage = 0
+      while not try(garbage) do garbage = garbage + 3 end
+      print(garbage > 0)
     ]])
   end)
 end)
