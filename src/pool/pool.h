@@ -1,7 +1,7 @@
 /* pool.h - one map's tasks on their way through the workers: order, attempts, how many each worker gets.
    Level 5: window, transport. Parent only; one thread; knows neither Lua nor processes.
 
-   Life: pool_open -> pool_give / pool_wait / pool_ready / pool_deliver -> pool_end (no more tasks) -> pool_close. */
+   Life: pool_open -> pool_give / pool_wait / pool_ready / pool_delivered -> pool_end (no more tasks) -> pool_close. */
 #ifndef FAST_MAP_POOL_H
 #define FAST_MAP_POOL_H
 
