@@ -20,7 +20,8 @@ static enum status append_name(struct buffer *b, const char *name) {
 }
 
 int locator_has_name(enum step step) {
-  return step == STEP_GLOBAL || step == STEP_LOADED || step == STEP_PRELOAD || step == STEP_FIELD;
+  return step == STEP_GLOBAL || step == STEP_LOADED || step == STEP_PRELOAD || step == STEP_REGISTRY ||
+         step == STEP_FIELD;
 }
 
 static int has_number(enum step step) {

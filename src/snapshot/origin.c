@@ -229,6 +229,8 @@ static int follow(lua_State *L, struct snapshot *s, struct locator *r) {
     }
     if (p.step == STEP_GLOBAL)
       lua_pushglobaltable(L);
+    else if (p.step == STEP_REGISTRY)
+      lua_pushvalue(L, LUA_REGISTRYINDEX);
     else if (p.step == STEP_LOADED || p.step == STEP_PRELOAD)
       lua_getfield(L, LUA_REGISTRYINDEX, p.step == STEP_LOADED ? LUA_LOADED_TABLE : LUA_PRELOAD_TABLE);
     if (locator_has_name(p.step)) {

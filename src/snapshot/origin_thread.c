@@ -38,6 +38,7 @@ static int follow_frozen(struct copy *c, struct locator *r) {
                               [STEP_LOADED] = FROZEN_LOADED,
                               [STEP_PRELOAD] = FROZEN_PRELOAD,
                               [STEP_STRING_META] = FROZEN_STRING_META,
+                              [STEP_REGISTRY] = LUA_REGISTRYINDEX,
                               [STEP_ORIGIN] = FROZEN_ORIGINS,
                               [STEP_INIT] = FROZEN_INIT,
                               [STEP_EXIT] = FROZEN_EXIT};
