@@ -13,7 +13,7 @@ int64_t clock_after(double seconds) {
   int64_t now = clock_now();
   if (!(seconds > 0))
     return now;
-  if (seconds >= 9e9)
+  if (seconds >= 2e9) /* a time_t of 32 bits holds what is less */
     return CLOCK_NEVER;
   return now + (int64_t)(seconds * (double)CLOCK_SECOND);
 }

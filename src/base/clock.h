@@ -15,7 +15,7 @@ static inline int64_t clock_sooner(int64_t a, int64_t b) {
 /* Nanoseconds since some fixed point in the past; the same in every process of the machine. */
 int64_t clock_now(void);
 
-/* The moment `seconds` from now; CLOCK_NEVER when that is beyond 290 years, now when negative or nan. */
+/* The moment `seconds` from now; CLOCK_NEVER when that is beyond 63 years, now when negative or nan. */
 int64_t clock_after(double seconds);
 
 #endif

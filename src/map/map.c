@@ -128,7 +128,7 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   map->context.for_each = threads >= tasks;
   map->context.worker_count = pool->worker_limit;
   map->context.state.output = read_output(L);
-  map->context.state.memory_limit = (size_t)field_integer(L, 1, "memory_limit", 0);
+  map->context.state.memory_limit = (size_t)least(field_integer(L, 1, "memory_limit", 0), PTRDIFF_MAX);
   map->context.solo = count >= 0 && count <= procs;
   map->context.chunksize = (int)pool->chunksize;
   map->context.stamped = field_boolean(L, 1, "trace");

@@ -334,9 +334,11 @@ static enum status share(struct transport_fork *f) {
   size_t ring_size;
   for (ring_size = f->options.ring_size; ring_size >= RING_SIZE_LEAST; ring_size /= 2) {
     void *memory;
+    size_t size;
     link_layout_init(&f->layout, ring_size, f->options.thread_limit);
-    memory = mmap(NULL, f->layout.footprint * (size_t)f->options.worker_count, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (__builtin_mul_overflow(f->layout.footprint, (size_t)f->options.worker_count, &size))
+      continue; /* 32 bits, 1,000 processes */
+    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory != MAP_FAILED) {
       f->memory = memory;
       f->base.run_size = ring_size / 2 - MESSAGE_HEADER;

@@ -30,7 +30,7 @@ static void test_after(void) {
   check(clock_after(NAN) >= now && clock_after(NAN) < now + 100 * CLOCK_SECOND, "nan seconds are now");
   check(clock_after(INFINITY) == CLOCK_NEVER && clock_after(1e300) == CLOCK_NEVER,
         "endless seconds are never");
-  check(clock_after(8.9e9) > 0, "the longest time does not overflow");
+  check(clock_after(1.9e9) > 0, "the longest time does not overflow");
 }
 
 int main(void) {
