@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "blocking.h"
+#include "shell.h"
 #include "standard.h"
 
 static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
@@ -184,12 +185,35 @@ int files_write(lua_State *L) {
 
 /* ------------------------------------------------------------------ popen */
 
+struct pipe {
+  luaL_Stream stream; /* first: it is a file to Lua */
+  pid_t pid;
+};
+
+/* Where this task's own begin and end. */
+static pid_t *opened(const struct import *I, pid_t **end) {
+  pid_t *begin = (pid_t *)(void *)I->commands.bytes;
+  *end = begin == NULL ? NULL : begin + I->commands.size / sizeof *begin;
+  return begin;
+}
+
+static void forget(struct import *I, pid_t pid) {
+  pid_t *end, *at = opened(I, &end);
+  while (at < end && *at != pid)
+    at++;
+  if (at < end) {
+    *at = end[-1];
+    I->commands.size -= sizeof pid;
+  }
+}
+
 static int close_pipe(lua_State *L) {
-  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  struct pipe *pipe = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   int status;
+  forget(import_of(L), pipe->pid);
   errno = 0;
   blocking_begin();
-  status = pclose(stream->f);
+  status = shell_close(pipe->pid, pipe->stream.f);
   blocking_end();
   return luaL_execresult(L, status);
 }
@@ -199,19 +223,30 @@ static int close_pipe(lua_State *L) {
 int files_popen(lua_State *L) {
   const char *command = luaL_checkstring(L, 1);
   const char *mode = luaL_optstring(L, 2, "r");
-  luaL_Stream *stream;
+  struct pipe *pipe;
   luaL_argcheck(L, (mode[0] == 'r' || mode[0] == 'w') && mode[1] == '\0', 2, "invalid mode");
-  stream = lua_newuserdatauv(L, sizeof *stream, 0);
-  stream->closef = NULL;
+  pipe = lua_newuserdatauv(L, sizeof *pipe, 0);
+  pipe->stream.closef = NULL;
   luaL_setmetatable(L, LUA_FILEHANDLE);
   fflush(stdout);
   fflush(stderr);
   errno = 0;
   blocking_begin(); /* a process begins: the worker must know */
-  stream->f = popen(command, mode[0] == 'r' ? "re" : "we");
+  pipe->pid = shell_open(command, mode[0] == 'w', &pipe->stream.f);
   blocking_end();
-  stream->closef = close_pipe;
-  if (stream->f == NULL)
-    stream->closef = NULL;
-  return stream->f == NULL ? luaL_fileresult(L, 0, command) : 1;
+  if (pipe->pid < 0)
+    return luaL_fileresult(L, 0, command);
+  pipe->stream.closef = close_pipe;
+  buffer_append(&import_of(L)->commands, &pipe->pid, sizeof pipe->pid);
+  return 1;
+}
+
+void files_begin(struct import *I) {
+  I->commands.size = 0;
+}
+
+void files_end(struct import *I) {
+  pid_t *end, *at = opened(I, &end);
+  while (at < end)
+    shell_kill(*at++);
 }

@@ -27,6 +27,12 @@ int files_popen(lua_State *L);
 int files_write(lua_State *L);        /* io.write */
 int files_method_write(lua_State *L); /* file:write */
 
+/* [-0, +0, -] A task begins: the commands that others have opened are not its own. */
+void files_begin(struct import *import);
+
+/* [-0, +0, -] It was ended: so are the commands it has opened and not closed, for which the collector would wait in another task. */
+void files_end(struct import *import);
+
 /* The name of a standard stream's handle at idx: "stdin", "stdout", "stderr"; else NULL. */
 const char *files_name(lua_State *L, int idx);
 

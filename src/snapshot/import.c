@@ -50,6 +50,7 @@ void import_close(struct import *I) {
   addresses_release(&I->copies);
   buffer_release(&I->code);
   buffer_release(&I->warning);
+  buffer_release(&I->commands);
   output_release(&I->output);
   *I = (struct import){0};
 }

@@ -102,6 +102,7 @@ struct import {
   const void *mirrors[3]; /* see mirror.h: the tables that are filled by name */
   uint64_t seed[2];       /* for math.random, when the library is opened */
   size_t *memory_limit;   /* the allocator's */
+  struct buffer commands; /* the processes of those that this task has opened and not closed */
   struct output output;   /* of what is printed here */
   struct codec_link link; /* see origin.h */
 };

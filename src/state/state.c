@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "origin.h"
 #include "phase.h"
 #include "running.h"
@@ -76,6 +77,7 @@ static void start(lua_State *L, struct state *s, enum phase phase, uint64_t numb
                  : phase == PHASE_EXIT ? "exit"
                                        : NULL);
   running_begin(L);
+  files_begin(&s->import);
   if (lua_gethookmask(L) != 0)
     lua_sethook(L, NULL, 0, 0);
   if (s->options.per_task_seed) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "running.h"
 
 #define MEMORY_SLACK (1 << 16) /* beyond the limit, for the message that tells of it */
@@ -87,6 +88,8 @@ void verdict_reply(struct state *s, int code) {
   lua_State *L = s->L;
   enum verdict verdict = verdict_of(s, code);
   s->phase = PHASE_NONE;
+  if (verdict == VERDICT_TIMEOUT || verdict == VERDICT_MEMORY)
+    files_end(&s->import);
   if (code == LUA_ERRMEM && s->arena.limit != 0) {
     lua_pop(L, 1);
     lua_pushinteger(L, (lua_Integer)s->arena.limit);
