@@ -253,8 +253,12 @@ local function show(err)
   io.stderr:write("fast_map_async: ", tostring(err), "\n")
 end
 
+local function cancel_all()
+  while active[1] do finish(active[1], "cancelled") end
+end
+
 -- The script ends: what was promised is still delivered, and no error is swallowed. May run as a finalizer, so errors are
--- shown, not raised. Returns whether all went well.
+-- shown, not raised. Returns whether all went well; and Ctrl-C's error, which ends all of them.
 local function drain()
   local good = true
   come_home()
@@ -263,6 +267,10 @@ local function drain()
     local ok, err = pcall(methods.join, self)
     if not ok then
       good = false
+      if type(err) == "string" and err:find("interrupted!", 1, true) then
+        cancel_all()
+        return false, err
+      end
       pcall(show, err)
       if self.state == "running" then pcall(finish, self, "failed") end
     end
@@ -277,12 +285,16 @@ local function drain()
 end
 
 --- All unfinished maps' callbacks are run (true), or the maps cancelled (false): for a host that ends. Returns false when a
---- map failed and the script was never told.
+--- map failed and the script was never told. Raises Ctrl-C's error.
 function M.at_exit(deliver)
-  if deliver then return drain() end
   come_home()
-  while active[1] do finish(active[1], "cancelled") end
-  return true
+  if not deliver then
+    cancel_all()
+    return true
+  end
+  local good, interruption = drain()
+  if interruption then error(interruption, 0) end
+  return good
 end
 
 function M.maps()
@@ -307,7 +319,9 @@ end
 -- Of a handle that the script's end finds unfinished.
 local Sentinel = {
   __gc = function(sentinel)
-    if sentinel.awake then drain() end
+    if not sentinel.awake then return end
+    local _, interruption = drain()
+    if interruption then show(interruption) end
   end,
 }
 
