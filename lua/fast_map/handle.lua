@@ -166,8 +166,12 @@ local function raise_failure(self)
   error(err, 0)
 end
 
+local function check(self, name, level)
+  if getmetatable(self) ~= Handle then error(("%s: call it as a method, handle:%s()"):format(name, name), level + 1) end
+end
+
 local function check_may_wait(self, name)
-  if getmetatable(self) ~= Handle then error(("%s: call it as a method, handle:%s()"):format(name, name), 3) end
+  check(self, name, 3)
   come_home()
   if serving then error(name .. ": a callback may not wait for callbacks", 3) end
   if self.pid ~= home then error(name .. ": the map is another process's", 3) end
@@ -211,6 +215,7 @@ end
 
 --- Ends the map: its processes are gone on return, no further callback runs.
 function methods:cancel()
+  if not self then check(self, "cancel", 2) end -- else it would need memory
   if self.state == "running" then finish(self, "cancelled") end
 end
 
@@ -220,12 +225,14 @@ end
 ---@return integer delivered results handed to callbacks
 ---@return integer processes alive
 function methods:status()
+  check(self, "status", 2)
   return self.state, self.map:figures()
 end
 
 --- What the map did so far, in figures and in a sentence.
 ---@return fast_map.Stats
 function methods:stats()
+  check(self, "stats", 2)
   return self.map:stats()
 end
 
@@ -233,12 +240,16 @@ end
 ---@return fast_map.Running[]
 ---@return integer
 function methods:running()
+  check(self, "running", 2)
   return self.map:running()
 end
 
---- A descriptor for event loops: readable when poll may have something to do. Valid while the map runs.
+--- A descriptor for event loops: readable when poll may have something to do. Valid while the map runs; raises when it does
+--- not.
 ---@return integer
 function methods:fd()
+  check(self, "fd", 2)
+  if self.state ~= "running" then error("fd: the map has ended", 2) end
   return self.map:fd()
 end
 

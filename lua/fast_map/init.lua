@@ -83,9 +83,9 @@ end
 local function open(name, f, tasks, user_options, raise, level)
   level = level + 1
   check_function(f, name, level)
-  local o = options.read(user_options, level)
   check_depth(name, level)
-  local src = source.new(tasks, level)
+  local src = source.new(tasks, level) -- before the options: when pairs(t) is given as tasks, its t stands in their place
+  local o = options.read(user_options, level)
   local files = (o.trace or o.report) and require("fast_map.timeline").open(name, o, level) or nil
   local settings = {
     count = src.count or o.total,

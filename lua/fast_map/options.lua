@@ -229,7 +229,10 @@ end
 
 -- Returns options, or nil and what is wrong.
 local function read(user, cpus)
-  if type(user) ~= "table" then return nil, "options must be a table, got " .. show(user) end
+  if type(user) ~= "table" then
+    local hint = type(user) == "userdata" and ": what a generic for takes is given as fast_map.each(...)" or ""
+    return nil, "options must be a table, got " .. show(user) .. hint
+  end
   if not known then learn() end
   local message = unknown(user)
   local options = {}
