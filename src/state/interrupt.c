@@ -3,8 +3,8 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "caller.h"
 #include "running.h"
 
 #define GRACE 100000 /* instructions that a task may spend on cleaning up before it is interrupted again */
@@ -29,20 +29,12 @@ void state_interrupt(struct state *s) {
   lua_sethook(running_now(), interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-/* The innermost line of the script's own. */
-static int find_line(lua_State *L, lua_Debug *ar) {
-  int level;
-  for (level = 0; lua_getstack(L, level, ar); level++)
-    if (lua_getinfo(L, "Sl", ar) && ar->currentline > 0 && strstr(ar->source, "fast_map/") == NULL)
-      return 1;
-  return 0;
-}
-
 static void asked(lua_State *L, lua_Debug *ar) {
   const struct teller *t = &import_of(L)->teller;
   char text[LUA_IDSIZE + 16];
+  const int level = caller_level(L, 0);
   lua_sethook(L, NULL, 0, 0);
-  if (t->tell == NULL || !find_line(L, ar))
+  if (t->tell == NULL || level < 0 || !lua_getstack(L, level, ar) || !lua_getinfo(L, "Sl", ar))
     return;
   snprintf(text, sizeof text, "%s:%d", ar->short_src, ar->currentline);
   t->tell(t->teller, text);
