@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "caller.h"
 #include "clock.h"
 #include "codec.h"
 #include "import.h"
@@ -36,7 +37,7 @@ void map_explain(lua_State *L, enum status status, const char *what) {
 }
 
 int map_throw(lua_State *L) {
-  luaL_where(L, 1);
+  luaL_where(L, caller_level(L, 1));
   lua_insert(L, -2);
   lua_concat(L, 2);
   return lua_error(L);

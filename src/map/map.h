@@ -102,7 +102,7 @@ static inline void map_check_own(lua_State *L, const struct map *map) {
 /* [-0, +1, m] Pushes what is the matter, and why: errno for SYSTEM. */
 void map_explain(lua_State *L, enum status status, const char *what);
 
-/* [-1, +0, v] Raises the text on the top, with the place of whoever called the C function. */
+/* [-1, +0, v] Raises the text on the top, with the line of the script that called the module. */
 int map_throw(lua_State *L);
 
 /* [-0, +0, v] Both. */
