@@ -55,6 +55,11 @@ local rows = {
     "^1 1\n2 error: [^\n]*os.exit%(3%) called in a task\n3 3\n$" },
   { "a result cannot travel", [[show(function(x) return x == 2 and { deep = { coroutine.create(print) } } or x end, { 1, 2, 3 })]],
     "^1 1\n2 transfer: [^\n]*deep[^\n]*\n3 3\n$" },
+  { "a task's arguments cannot travel", [[
+      print(pcall(function()
+        for i in fast_map(function(x) return x end, { 1, { x = { coroutine.create(print) } }, 3 }) do print(i) end
+      end))
+    ]], "^1\nfalse\ttask 2 cannot travel: %.x%[1%] is a coroutine\n$" },
   { "a C module crashes (SIGSEGV, `abort`)", [[
       for name, signal in pairs { segfault = "SIGSEGV", abort = "SIGABRT" } do
         local t = fast_map.map(function(x)

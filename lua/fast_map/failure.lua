@@ -2,7 +2,7 @@
 
 local M = {}
 
----@alias fast_map.Kind "error"|"timeout"|"crash"|"memory"|"transfer"|"init"|"cancelled"
+---@alias fast_map.Kind "error"|"timeout"|"crash"|"memory"|"transfer"|"init"
 
 ---@class fast_map.Error
 ---@field index? integer the task; absent when the whole map failed

@@ -19,7 +19,7 @@ local M = {}
 ---@field on_done? fun() called once, after everything was delivered
 ---@field callbacks? fast_map.Callbacks when callbacks may run (default: "interrupt")
 ---@field total? integer the number of tasks when only the caller knows it
----@field progress? boolean|string|fun(info: fast_map.Progress) a bar on stderr, with a label, or a function that is told
+---@field progress? boolean|string|fun(info: fast_map.Progress) a bar on stderr, or a function (default: false)
 ---@field timeout? number seconds that a task may take from its start (default: no limit)
 ---@field kill_after? number seconds from a timeout to the end of a process that does not yield to it (default: 1)
 ---@field retries? integer further attempts for tasks that raise or time out (default: 0)
