@@ -32,13 +32,26 @@ end
 
 local files, most, piece = arguments()
 
+-- Nil and why, when it cannot be read.
+local function size_of(name)
+  local file <close>, why = io.open(name, "rb")
+  if not file then return nil, why end
+  local _, trouble = file:read(1) -- folders open, too
+  if trouble then return nil, name .. ": " .. trouble end
+  return file:seek "end"
+end
+
+local unreadable = 0
+
 -- The pieces, as tasks of two arguments. An iterator may be long: it is called only as pieces are needed.
 local function pieces()
   for _, name in ipairs(files) do
-    local file = assert(io.open(name, "rb"))
-    local size = file:seek "end"
-    file:close()
-    for start = 0, size - 1, piece do coroutine.yield(name, start) end
+    local size, why = size_of(name)
+    if not size then
+      unreadable = unreadable + 1
+      io.stderr:write("log_top: ", why, "\n")
+    end
+    for start = 0, (size or 0) - 1, piece do coroutine.yield(name, start) end
   end
 end
 
@@ -93,3 +106,4 @@ show(statuses, math.huge)
 print()
 show(paths, most)
 if others > 0 then io.stderr:write(("log_top: %d lines are not of the common log format\n"):format(others)) end
+os.exit(unreadable == 0, true)

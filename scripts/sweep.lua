@@ -11,7 +11,7 @@ local fast_map = require "fast_map"
 local settings = { ["-s"] = 1, ["-r"] = 20000 }
 for i = 1, #arg, 2 do
   local value = math.tointeger(tonumber(arg[i + 1]))
-  if not settings[arg[i]] or not value then
+  if not settings[arg[i]] or not value or arg[i] == "-r" and value < 1 then
     io.stderr:write "usage: sweep.lua [-s SEED] [-r ROUNDS] > results.csv\n"
     os.exit(2)
   end

@@ -258,9 +258,10 @@ describe("scripts/log_top.lua", function()
     end
   end)
 
-  it("says what it cannot read", function()
-    local code, _, err = run("log_top.lua", { folder .. "/nowhere.log" })
-    shows(err, folder .. "/nowhere.log: No such file or directory")
+  it("says what it cannot read, and goes on", function()
+    local code, out, err = run("log_top.lua", { folder .. "/nowhere.log", folder, folder .. "/access.log" })
+    assert.equal(("log_top: %s/nowhere.log: No such file or directory\nlog_top: %s: Is a directory\n"):format(folder, folder), err)
+    shows(out, "      900  200\n")
     assert.equal(1, code)
   end)
 
