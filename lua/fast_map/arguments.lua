@@ -102,6 +102,7 @@ function M.help()
     "Runs Lua code for each line of stdin, on all cores; writes what it returns, in",
     "order. `line` is the line, `index` its number, `arg` has the arguments. Several",
     "results are parted by tabs, nil is no result, an expression needs no return.",
+    "Options come first; -- ends them: code that begins with - goes after it.",
     "",
   }
   for _, row in ipairs(rows) do lines[#lines + 1] = help_lines(row) end
