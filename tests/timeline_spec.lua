@@ -193,7 +193,7 @@ describe("a report", function()
   end
 
   it("is a page by itself, with the verdict, the figures and the pictures", function()
-    local html = report_of(function(x) fast_map.sleep(0.02) if x == 3 then error "no" end end, fast_map.range(1, 20),
+    local html = report_of(function(x) fast_map.sleep(0.2) if x == 3 then error "no" end end, fast_map.range(1, 20),
       { on_error = "return" })
     assert_well_formed(html)
     assert.matches("Held back by waiting", html)
