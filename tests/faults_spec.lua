@@ -555,6 +555,42 @@ describe("Ctrl-C", function()
     assert.is_true(gone)
   end)
 
+  local inputs = {
+    ["waits"] = "fast_map.sleep(100)",
+    ["waits in a coroutine"] = "coroutine.wrap(function() fast_map.sleep(100) end)()",
+    ["computes"] = "while true do end",
+  }
+  for what, code in pairs(inputs) do
+    -- lua's own handler does not reach Lua code that runs in a coroutine, as the input does
+    if what ~= "computes" or kit.host == kit.fmlua then
+      it("raises interrupted! once while the input " .. what, function()
+        local run = kit.start(([[
+          local pulled = 0
+          local function input()
+            pulled = pulled + 1
+            if pulled > 2 then
+              print "ready"
+              %s
+            end
+            return pulled
+          end
+          local ok, err = pcall(function()
+            for _ in fast_map(function() fast_map.sleep(100) end, input) do end
+          end)
+          print("caught", ok, err)
+          for _ = 1, 1e6 do ok = not ok end
+          print "end"
+        ]]):format(code))
+        assert.truthy(kit.says(run, "ready"))
+        press(run, 2)
+        local output, status, gone = kit.finish(run)
+        assert.matches("caught\tfalse\t.*interrupted!.*end", output)
+        assert.equal(0, status)
+        assert.is_true(gone)
+      end)
+    end
+  end
+
   it("that nobody catches ends the script, and all its processes", function()
     local run = kit.start((loop:gsub("pcall", "(function(f) return f() end)")))
     assert.truthy(kit.says(run, "ready"))

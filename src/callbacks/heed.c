@@ -2,9 +2,12 @@
 #include "heed.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #include "mask.h"
 #include "notice.h"
+
+#define INTERRUPTION "interrupted!" /* lua's word for it */
 
 static lua_State *main_of(lua_State *L) {
   lua_State *main;
@@ -28,7 +31,7 @@ void heed(lua_State *L) {
   if (L != main &&
       notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
     lua_sethook(main, NULL, 0, 0);
-    luaL_error(L, "interrupted!");
+    luaL_error(L, INTERRUPTION);
   }
 }
 
@@ -46,4 +49,8 @@ void heed_hold(lua_State *L) {
     standing = notice_is_pending(L) ? NULL : hook;
     heed(L);
   }
+}
+
+int heed_is_interruption(lua_State *L, int idx) {
+  return lua_type(L, idx) == LUA_TSTRING && strstr(lua_tostring(L, idx), INTERRUPTION) != NULL;
 }

@@ -12,4 +12,7 @@ void heed(lua_State *L);
    the sleep that follows. When it raises, they are not. */
 void heed_hold(lua_State *L);
 
+/* [-0, +0, -] The value is the error that Ctrl-C raises, here or in the host. */
+int heed_is_interruption(lua_State *L, int idx);
+
 #endif

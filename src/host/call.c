@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "running.h"
+
 #define INTERRUPTED "interrupted!"
 
 static const char *program_name;
@@ -24,10 +26,14 @@ void call_message(const char *text) {
   fflush(stderr);
 }
 
-/* [-0, +0, v] */
+/* [-0, +0, v] Whoever runs first gets it, the main thread or a coroutine that is known to run. */
 static void stop(lua_State *L, lua_Debug *event) {
+  int is_due = lua_gethook(running) == stop;
   (void)event;
   lua_sethook(L, NULL, 0, 0);
+  if (!is_due)
+    return;
+  lua_sethook(running, NULL, 0, 0);
   luaL_error(L, INTERRUPTED);
 }
 
@@ -41,10 +47,14 @@ static void set_handler(void (*handler)(int)) {
 
 /* signal handler: lua_sethook is the one function of the API that may be called here. The second Ctrl-C kills. */
 static void on_interrupt(int number) {
+  const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  lua_State *now = running_now();
   (void)number;
   set_handler(SIG_DFL);
   was_signalled = 1;
-  lua_sethook(running, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  lua_sethook(running, stop, all, 1);
+  if (now != NULL)
+    lua_sethook(now, stop, all, 1);
 }
 
 /* [-1, +1, -] A message about a module that is not found also says where to get it. */

@@ -3,7 +3,9 @@
 
 #include "clock.h"
 #include "codec.h"
+#include "heed.h"
 #include "recorder.h"
+#include "running.h"
 #include "snapshot.h"
 
 #define FILL_MOST   2048   /* tasks pulled in one go, before workers are woken and results handed out */
@@ -138,7 +140,7 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
   lua_xmove(L, map->feeder, given);
   map->paused = 0;
   map->feeding = 1;
-  status = lua_resume(map->feeder, L, given, &count);
+  status = running_step(L, map->feeder, given, &count);
   map->feeding = 0;
   if (map->pool == NULL)
     luaL_error(L, "the map was closed by its own input");
@@ -148,7 +150,11 @@ static int fill_fed(lua_State *L, struct map *map, int given) {
     map->exhausted = 1;
   else if (status != LUA_YIELD) {
     lua_xmove(map->feeder, L, 1);
+    lua_pushvalue(L, -1);
     feed_fail(L, map);
+    if (heed_is_interruption(L, -1)) /* Ctrl-C waits for no turn */
+      lua_error(L);
+    lua_pop(L, 1);
   }
   return -1;
 }

@@ -44,8 +44,8 @@ static int has_failed(int status) {
   return status != LUA_OK && status != LUA_YIELD;
 }
 
-/* [-count, +results, -] lua_resume that notes who runs. Never raises: the note is right again in any case. */
-static int resume(lua_State *L, lua_State *co, int count, int *results) {
+/* Never raises: the note is right again in any case. */
+int running_step(lua_State *L, lua_State *co, int count, int *results) {
   lua_State *outer = now;
   int status;
   now = co;
@@ -64,7 +64,7 @@ static int pass(lua_State *L, lua_State *co, int count) {
     return -1;
   }
   lua_xmove(L, co, count);
-  status = resume(L, co, count, &results);
+  status = running_step(L, co, count, &results);
   if (has_failed(status)) {
     lua_xmove(co, L, 1);
     return ending ? lua_error(L) : -1;

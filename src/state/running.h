@@ -13,6 +13,9 @@
    once: a coroutine that yields or ends with it still set hands it on to whoever resumed it. */
 void running_track(lua_State *L, lua_Hook hook);
 
+/* [-count, +results, -] lua_resume that notes who runs, for the module's own coroutines. */
+int running_step(lua_State *L, lua_State *co, int count, int *results);
+
 /* The two functions. */
 int running_resume(lua_State *L);
 int running_wrap(lua_State *L);
@@ -20,7 +23,7 @@ int running_wrap(lua_State *L);
 /* A task begins in L. NULL: this thread's state is closed. */
 void running_begin(lua_State *L);
 
-/* A signal handler on this thread: the coroutine that runs, or NULL before any of these was called. */
+/* A signal handler on this thread: the coroutine that runs. NULL: none that was seen. */
 lua_State *running_now(void);
 
 /* A signal handler on this thread: what runs is to end. An error that leaves a coroutine then leaves those that resumed it too, until
