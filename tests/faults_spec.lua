@@ -591,6 +591,24 @@ describe("Ctrl-C", function()
     end
   end
 
+  it("does not wait for what exit does", function()
+    local run = kit.start [[
+      local function exit()
+        print "ready"
+        os.execute "sleep 100"
+      end
+      local began = fast_map.now()
+      print("caught", pcall(fast_map.map, function(x) return x end, { 1 }, { exit = exit }))
+      print(fast_map.now() - began < 8)
+    ]]
+    assert.truthy(kit.says(run, "ready"))
+    press(run, 2)
+    local output, status, gone = kit.finish(run)
+    assert.matches("caught\tfalse\t.*interrupted!\ntrue\n", output)
+    assert.equal(0, status)
+    assert.is_true(gone)
+  end)
+
   it("that nobody catches ends the script, and all its processes", function()
     local run = kit.start((loop:gsub("pcall", "(function(f) return f() end)")))
     assert.truthy(kit.says(run, "ready"))

@@ -309,24 +309,32 @@ void process_bury(struct transport_fork *f, struct process *p, struct loss *loss
 
 /* -- end ---------------------------------------------------------------- */
 
-/* Closing the bell asks a worker to flush its output and leave. */
-static void dismiss(struct process *p, int64_t deadline) {
+/* The handlers of lua and fmlua let go of Ctrl-C when it comes. */
+static int has_interrupt_handler(void) {
+  struct sigaction now;
+  return sigaction(SIGINT, NULL, &now) == 0 &&
+         ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL);
+}
+
+/* Closing the bell asks a worker to flush its output and leave. Ctrl-C ends the patience for all. */
+static void dismiss(struct process *p, int64_t *deadline, int heed_interrupt) {
   struct pollfd gone = {.fd = p->pidfd, .events = POLLIN};
-  int64_t left = (deadline - clock_now()) / 1000000;
-  if (p->pidfd >= 0) {
-    while (poll(&gone, 1, left > 0 ? (int)left : 0) < 0 && errno == EINTR)
-      continue;
-    if (gone.revents != 0)
-      return;
-  } else if (left > 0) {
+  int64_t left;
+  if (p->pidfd < 0 && *deadline > clock_now())
     return; /* no way to wait with a limit: trust it */
-  }
-  process_kill(p);
+  do {
+    if (heed_interrupt && !has_interrupt_handler())
+      *deadline = 0;
+    left = (*deadline - clock_now()) / 1000000;
+  } while (p->pidfd >= 0 && poll(&gone, 1, left > 0 ? (int)left : 0) < 0 && errno == EINTR);
+  if (gone.revents == 0)
+    process_kill(p);
 }
 
 void process_end_all(struct transport_fork *f, int gently) {
   int i;
   int patience_ms = f->options.patience_ms > 0 ? f->options.patience_ms : EXIT_PATIENCE_MS;
+  int heed_interrupt = has_interrupt_handler();
   int64_t deadline = clock_now() + patience_ms * INT64_C(1000000);
   if (!gently)
     groups_kill(&f->left);
@@ -344,7 +352,7 @@ void process_end_all(struct transport_fork *f, int gently) {
     if (p->life == LIFE_NONE)
       continue;
     if (gently)
-      dismiss(p, deadline);
+      dismiss(p, &deadline, heed_interrupt);
     if (!left_in_order(p))
       process_kill(p);
     reap(f, p);
