@@ -57,6 +57,7 @@ for i, v in fast_map(wait, { 1, 2 }, { procs_limit = 1 }) do io.write(i, " ", v,
     local _, err = run [[
 local function wait() while not there(flag) do fast_map.sleep(0.02) end end
 local handle = fast_map.fast_map_async(wait, { 1 })
+repeat until #handle:running() == 1 -- the worker has begun
 ask()
 local stop = os.clock() + 0.3
 while os.clock() < stop do end
