@@ -72,6 +72,24 @@ end)()
     assert.equal(2, count, err)
   end)
 
+  it("is told the line of a task that waits for a command", function()
+    local _, err = run [[
+local function wait()
+  os.execute("while [ ! -e " .. flag .. " ]; do sleep 0.1; done") -- line 13 of the program
+end
+local handle = fast_map.fast_map_async(wait, { 1 })
+local where
+repeat
+  local first = handle:running()[1]
+  where = first and first.where
+until where
+raise_flag()
+handle:join()
+io.stderr:write(where)
+]]
+    assert.matches(":13$", err)
+  end)
+
   it("tells when no map runs, once there was one", function()
     local _, err = run [[
 fast_map.map(tostring, { 1 })

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "blocking.h"
+#include "running.h"
 #include "shell.h"
 #include "standard.h"
 
@@ -213,7 +214,9 @@ static int close_pipe(lua_State *L) {
   forget(import_of(L), pipe->pid);
   errno = 0;
   blocking_begin();
+  running_hold_still(1);
   status = shell_close(pipe->pid, pipe->stream.f);
+  running_hold_still(0);
   blocking_end();
   return luaL_execresult(L, status);
 }

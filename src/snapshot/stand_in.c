@@ -73,7 +73,9 @@ static int os_execute(lua_State *L) {
   errno = 0;
   if (command != NULL)
     blocking_begin();
+  running_hold_still(1);
   status = system(command);
+  running_hold_still(0);
   if (command == NULL) {
     lua_pushboolean(L, status);
     return 1;

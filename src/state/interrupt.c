@@ -29,23 +29,32 @@ void state_interrupt(struct state *s) {
   lua_sethook(running_now(), interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-static void asked(lua_State *L, lua_Debug *ar) {
+static void answer(lua_State *L) {
   const struct teller *t = &import_of(L)->teller;
   char text[LUA_IDSIZE + 16];
   const int level = caller_level(L, 0);
-  lua_sethook(L, NULL, 0, 0);
-  if (t->tell == NULL || level < 0 || !lua_getstack(L, level, ar) || !lua_getinfo(L, "Sl", ar))
+  lua_Debug ar;
+  if (t->tell == NULL || level < 0 || !lua_getstack(L, level, &ar) || !lua_getinfo(L, "Sl", &ar))
     return;
-  snprintf(text, sizeof text, "%s:%d", ar->short_src, ar->currentline);
+  snprintf(text, sizeof text, "%s:%d", ar.short_src, ar.currentline);
   t->tell(t->teller, text);
+}
+
+static void asked(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  answer(L);
 }
 
 void state_ask(struct state *s, void (*tell)(void *teller, const char *text), void *teller) {
   lua_State *L = running_now();
-  if (s->phase != PHASE_CALL || lua_gethook(L) != NULL)
+  if (s->phase != PHASE_CALL)
     return;
   s->import.teller = (struct teller){tell, teller};
-  lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  if (running_is_still())
+    answer(L);
+  else if (lua_gethook(L) == NULL)
+    lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 static size_t line(const lua_Debug *ar, char *text, size_t size) {

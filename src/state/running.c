@@ -8,6 +8,7 @@
 static _Thread_local lua_State
     *volatile now;                        /* this thread's; stored only by it, read by its signal handlers */
 static _Thread_local volatile int ending; /* stored by a handler of this thread, cleared by running_begin */
+static _Thread_local volatile int still;  /* stored by the thread, read by its handlers */
 static _Thread_local lua_Hook one_shot;   /* the hook that is handed on */
 static const char start_key = 0;          /* its address names the sentinel in the registry */
 
@@ -16,7 +17,7 @@ lua_State *running_now(void) {
 }
 
 void running_begin(lua_State *L) {
-  ending = 0;
+  ending = still = 0;
   now = L;
 }
 
@@ -26,6 +27,14 @@ void running_end(void) {
 
 int running_is_ending(void) {
   return ending;
+}
+
+void running_hold_still(int on) {
+  still = on;
+}
+
+int running_is_still(void) {
+  return still;
 }
 
 /* [-0, +0, -] The hook has not acted yet, and the coroutine may never run again: whoever resumed it goes on with that. */

@@ -31,4 +31,8 @@ lua_State *running_now(void);
 void running_end(void);
 int running_is_ending(void);
 
+/* The thread is about to wait for long, without Lua (on), or has waited: meanwhile a signal handler on it may read Lua's stack. */
+void running_hold_still(int on);
+int running_is_still(void);
+
 #endif

@@ -52,7 +52,7 @@ static void on_interrupt(int number) {
   errno = saved;
 }
 
-/* The parent asks where the task is. Lua tells it between two instructions; who waits in C does not tell. */
+/* The parent asks where the task is. Lua tells it between two instructions; who waits in a library's C function does not. */
 static void on_ask(int number) {
   int saved = errno;
   (void)number;
