@@ -70,13 +70,13 @@ void state_close(struct state **box) {
 
 /* [-0, +0, v] Nothing of the last task is left. number: the task's, 0: none. */
 static void start(lua_State *L, struct state *s, enum phase phase, uint64_t number) {
+  running_begin(L); /* handlers that see the phase use it */
   s->phase = phase;
   if (s->import.output.mode == OUTPUT_TAG)
     output_label(&s->import.output, number,
                  phase == PHASE_INIT   ? "init"
                  : phase == PHASE_EXIT ? "exit"
                                        : NULL);
-  running_begin(L);
   files_begin(&s->import);
   if (lua_gethookmask(L) != 0)
     lua_sethook(L, NULL, 0, 0);
