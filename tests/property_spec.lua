@@ -147,7 +147,7 @@ end
 local function examine(root)
   local before = digest(root)
   local called = {}
-  for _, key in ipairs(type(root) == "table" and plain_keys(root) or {}) do
+  for _, key in ipairs((plain_keys(root))) do
     local value = rawget(root, key)
     if type(value) == "function" and value ~= string_format then called[#called + 1] = digest({ value(1) }) end
   end

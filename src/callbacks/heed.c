@@ -7,8 +7,6 @@
 #include "mask.h"
 #include "notice.h"
 
-#define INTERRUPTION "interrupted!" /* lua's word for it */
-
 static lua_State *main_of(lua_State *L) {
   lua_State *main;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -31,7 +29,7 @@ void heed(lua_State *L) {
   if (L != main &&
       notice_foreign_hook(main)) { /* lua's Ctrl-C sets it on the main thread only; we are in a coroutine */
     lua_sethook(main, NULL, 0, 0);
-    luaL_error(L, INTERRUPTION);
+    luaL_error(L, HEED_INTERRUPTION);
   }
 }
 
@@ -52,5 +50,5 @@ void heed_hold(lua_State *L) {
 }
 
 int heed_is_interruption(lua_State *L, int idx) {
-  return lua_type(L, idx) == LUA_TSTRING && strstr(lua_tostring(L, idx), INTERRUPTION) != NULL;
+  return lua_type(L, idx) == LUA_TSTRING && strstr(lua_tostring(L, idx), HEED_INTERRUPTION) != NULL;
 }

@@ -5,6 +5,8 @@
 
 #include <lua.h>
 
+#define HEED_INTERRUPTION "interrupted!" /* lua's word for it */
+
 /* [-0, +0, e] A signal handler ran: lets the hook that it may have set act (Ctrl-C, callbacks). */
 void heed(lua_State *L);
 

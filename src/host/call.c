@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "heed.h"
 #include "running.h"
-
-#define INTERRUPTED "interrupted!"
 
 static const char *program_name;
 static lua_State *running;                  /* what the signal handler stops */
@@ -34,7 +33,7 @@ static void stop(lua_State *L, lua_Debug *event) {
   if (!is_due)
     return;
   lua_sethook(running, NULL, 0, 0);
-  luaL_error(L, INTERRUPTED);
+  luaL_error(L, HEED_INTERRUPTION);
 }
 
 static void set_handler(void (*handler)(int)) {
@@ -47,14 +46,13 @@ static void set_handler(void (*handler)(int)) {
 
 /* signal handler: lua_sethook is the one function of the API that may be called here. The second Ctrl-C kills. */
 static void on_interrupt(int number) {
-  const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
   lua_State *now = running_now();
   (void)number;
   set_handler(SIG_DFL);
   was_signalled = 1;
-  lua_sethook(running, stop, all, 1);
+  running_hook(running, stop);
   if (now != NULL)
-    lua_sethook(now, stop, all, 1);
+    running_hook(now, stop);
 }
 
 /* [-1, +1, -] A message about a module that is not found also says where to get it. */
@@ -90,10 +88,6 @@ static int traceback(lua_State *L) {
   return 1;
 }
 
-static int is_interrupt(const char *text) {
-  return text != NULL && strstr(text, INTERRUPTED) != NULL;
-}
-
 int call_run(lua_State *L, int args, int results) {
   int status;
   int function = lua_gettop(L) - args;
@@ -105,7 +99,7 @@ int call_run(lua_State *L, int args, int results) {
   status = lua_pcall(L, args, results, function);
   set_handler(SIG_DFL);
   lua_remove(L, function);
-  was_interrupted = status != LUA_OK && was_signalled && is_interrupt(lua_tostring(L, -1));
+  was_interrupted = status != LUA_OK && was_signalled && heed_is_interruption(L, -1);
   return status;
 }
 

@@ -26,7 +26,7 @@ void state_interrupt(struct state *s) {
   if (s->phase != PHASE_CALL && s->phase != PHASE_INIT)
     return;
   running_end();
-  lua_sethook(running_now(), interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  running_hook(running_now(), interrupted);
 }
 
 static void answer(lua_State *L) {
@@ -54,7 +54,7 @@ void state_ask(struct state *s, void (*tell)(void *teller, const char *text), vo
   if (running_is_still())
     answer(L);
   else if (lua_gethook(L) == NULL)
-    lua_sethook(L, asked, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    running_hook(L, asked);
 }
 
 static size_t line(const lua_Debug *ar, char *text, size_t size) {

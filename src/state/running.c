@@ -29,6 +29,10 @@ int running_is_ending(void) {
   return ending;
 }
 
+void running_hook(lua_State *L, lua_Hook hook) {
+  lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 void running_hold_still(int on) {
   still = on;
 }

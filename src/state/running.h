@@ -26,8 +26,11 @@ void running_begin(lua_State *L);
 /* A signal handler on this thread: the coroutine that runs. NULL: none that was seen. */
 lua_State *running_now(void);
 
-/* A signal handler on this thread: what runs is to end. An error that leaves a coroutine then leaves those that resumed it too, until
-   the next running_begin. */
+/* A signal handler: the hook is called at the next instruction. It removes itself. */
+void running_hook(lua_State *L, lua_Hook hook);
+
+/* A signal handler on this thread: what runs is to end. An error that leaves a coroutine then leaves those that resumed it,
+   too, until the next running_begin. */
 void running_end(void);
 int running_is_ending(void);
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh [rounds] [seed] - the long form: chaos under both hosts, every call for memory, processes, threads and descriptors
-# refused once, and the random cases of `make check` with another seed. Environment: FMLUA, LUA (with the module in its path, else it is left out), TEST_MODULES.
+# refused once, and the random cases of `make check` with another seed.
+# Environment: FMLUA, LUA (with the module in its path, else it is left out), TEST_MODULES.
 cd "$(dirname "$0")/../.." || exit 1
 rounds=${1:-${STRESS_ROUNDS:-2000}}
 seed=${2:-${STRESS_SEED:-$(date +%s)}}
