@@ -8,6 +8,7 @@
 
 #include "blocking.h"
 #include "fatal.h"
+#include "home.h"
 #include "queue.h"
 #include "team.h"
 
@@ -54,6 +55,8 @@ struct team {
   struct team_options options;
   int pid;
   struct link *link;
+  struct home home;     /* constant while others than the first run */
+  size_t stack_size;    /* of its threads but the first; constant once there is a second */
   pthread_mutex_t lock; /* before a bite's, when both are held */
   pthread_cond_t tasks; /* idle threads wait: a task may be there */
   pthread_cond_t

@@ -11,9 +11,9 @@
 #include "clock.h"
 #include "forks.h"
 #include "member.h"
+#include "stack.h"
 #include "stamp.h"
 
-#define STACK_SIZE   (1 << 20)  /* Lua's own C stack check needs up to 416 KB */
 #define ARENA_SIZE   (24 << 10) /* bytes of a state's first memory, on its thread's stack */
 #define REPLIES_KEPT 8192       /* bytes of a thread's replies before they are handed over */
 
@@ -231,6 +231,8 @@ static void set_out(struct member *m, void *handler_stack) {
   m->tid = kernel_id();
   atomic_store_explicit(&m->seat->tid, m->tid, memory_order_relaxed);
   pthread_mutex_unlock(&m->team->lock);
+  if (m->number > 0)
+    home_enter(&m->team->home);
   blocking_install(&m->blocking);
   fatal_watch(&m->fatal, handler_stack);
 }
@@ -284,19 +286,6 @@ static struct member *new_member(struct team *team) {
   return m;
 }
 
-static int launch(struct member *m) {
-  pthread_attr_t attributes;
-  pthread_t thread;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0)
-    return error;
-  pthread_attr_setstacksize(&attributes, STACK_SIZE);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  error = pthread_create(&thread, &attributes, thread_main, m);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
 /* Under the lock. */
 static void enlist(struct team *team, struct member *m) {
   m->number = team->members == NULL ? 0 : team->members->number + 1;
@@ -305,6 +294,8 @@ static void enlist(struct team *team, struct member *m) {
   m->fatal.place = team->link->places[m->number];
   m->next = team->members;
   team->members = m;
+  if (m->number == 1)
+    team->stack_size = stack_size();
   atomic_store_explicit(&team->link->control->thread_count, m->number + 1, memory_order_relaxed);
 }
 
@@ -316,7 +307,7 @@ void team_grow(struct team *team) {
     pthread_mutex_lock(&team->lock);
     enlist(team, m);
     pthread_mutex_unlock(&team->lock);
-    if (launch(m) == 0)
+    if (stack_start_thread(team->stack_size, thread_main, m) == 0)
       return;
   }
   pthread_mutex_lock(&team->lock);
@@ -348,6 +339,8 @@ static void init(struct team *team, const struct team_options *options) {
   team->link = options->link;
   team->limit = options->thread_limit;
   team->sample_ms = SAMPLE_MS_LEAST;
+  if (team->limit > 1)
+    home_note(&team->home);
   pthread_mutex_init(&team->lock, NULL);
   pthread_cond_init(&team->tasks, NULL);
   pthread_cond_init(&team->room, NULL);

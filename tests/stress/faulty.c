@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,15 +39,28 @@ static int l_abort(lua_State *L) {
 
 static volatile int always = 1;
 
-static unsigned deeper(unsigned depth) {
+static unsigned deeper(unsigned depth, unsigned end) {
   volatile char page[4096];
-  page[0] = (char)depth;
-  return always ? deeper(depth + 1) + (unsigned)page[0] : 0;
+  page[0] = (char)(depth & 1);
+  return depth != end ? deeper(depth + 1, end) + (unsigned)page[0] : 0;
 }
 
 /* A stack overflow that no check of Lua's sees. */
 static int l_overflow(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)deeper(0));
+  lua_pushinteger(L, (lua_Integer)deeper(0, UINT_MAX));
+  return 1;
+}
+
+/* stack(kilobytes) -> kilobytes: a C function that needs so much of the stack */
+static int l_stack(lua_State *L) {
+  deeper(0, (unsigned)luaL_checkinteger(L, 1) / 4);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* umask(mask) -> the mask before */
+static int l_umask(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)umask((mode_t)luaL_checkinteger(L, 1)));
   return 1;
 }
 
@@ -481,17 +496,38 @@ int luaopen_faulty_opener(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_faulty(lua_State *L);
 int luaopen_faulty(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"segfault", l_segfault}, {"abort", l_abort},     {"overflow", l_overflow},
-      {"exit", l_exit},         {"kill", l_kill},       {"block", l_block},
-      {"spin", l_spin},         {"fork", l_fork},       {"fork_on", l_fork_on},
-      {"wait", l_wait},         {"close", l_close},     {"ignore", l_ignore},
-      {"mask", l_mask},         {"threads", l_threads}, {"limit", l_limit},
-      {"pid", l_pid},           {"tid", l_tid},         {"garbage", l_garbage},
-      {"scarce", l_scarce},     {"press", l_press},     {"descriptors", l_descriptors},
-      {"blocks", l_blocks},     {"trial", l_trial},     {"refuse", l_refuse},
-      {"adopt", l_adopt},       {"reap", l_reap},       {"redirect", l_redirect},
-      {"restore", l_restore},   {"exists", l_exists},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"segfault", l_segfault},
+                                       {"abort", l_abort},
+                                       {"overflow", l_overflow},
+                                       {"exit", l_exit},
+                                       {"kill", l_kill},
+                                       {"block", l_block},
+                                       {"spin", l_spin},
+                                       {"fork", l_fork},
+                                       {"fork_on", l_fork_on},
+                                       {"wait", l_wait},
+                                       {"close", l_close},
+                                       {"ignore", l_ignore},
+                                       {"mask", l_mask},
+                                       {"threads", l_threads},
+                                       {"limit", l_limit},
+                                       {"pid", l_pid},
+                                       {"tid", l_tid},
+                                       {"garbage", l_garbage},
+                                       {"scarce", l_scarce},
+                                       {"press", l_press},
+                                       {"descriptors", l_descriptors},
+                                       {"blocks", l_blocks},
+                                       {"trial", l_trial},
+                                       {"refuse", l_refuse},
+                                       {"adopt", l_adopt},
+                                       {"reap", l_reap},
+                                       {"redirect", l_redirect},
+                                       {"restore", l_restore},
+                                       {"exists", l_exists},
+                                       {"stack", l_stack},
+                                       {"umask", l_umask},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
