@@ -626,6 +626,15 @@ describe("an error in a task", function()
     assert.equal(3, #rounds)
   end)
 
+  it("is in the results' errors with on_error = \"return\", which are empty when there is none", function()
+    local results = fast_map.map(risky, { 1, 3, 2 }, { on_error = "return" })
+    assert.equal(2, results.errors[2].index)
+    assert.is_nil(next(results.errors, 2))
+    assert.same({}, fast_map.map(risky, { 1, 2 }, { on_error = "return" }).errors)
+    assert.is_nil(fast_map.map(risky, { 1, 2 }).errors)
+    assert.is_nil(fast_map.map(function() return nil, select(2, pcall(fast_map.map, risky, { 3 })) end, { 1 }).errors)
+  end)
+
   it("is given to on_error at its turn, and the map goes on", function()
     local log = {}
     local options = { on_error = function(i, err) log[#log + 1] = { i, err.kind } end }
@@ -765,6 +774,15 @@ describe("the callback form", function()
     assert.is_false(ok)
     assert.equal(1, err.index)
     assert.matches("mine", err.message)
+    assert.same({ false, err }, { pcall(map.join, map) }) -- also a second time
+  end)
+
+  it("raises an error of a callback again in a later join", function()
+    local mine = {}
+    local map = fast_map.fast_map_async(math.abs, { 1 }, { callbacks = "polled", on_result = function() error(mine) end })
+    assert.same({ false, mine }, { pcall(map.join, map) })
+    assert.same({ false, mine }, { pcall(map.join, map) })
+    assert.equal("failed", map:status())
   end)
 
   it("keeps its callbacks one at a time", function()

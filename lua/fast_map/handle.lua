@@ -42,18 +42,18 @@ local function deactivate(self)
   end
 end
 
-local function finish(self, state)
+-- err: what each later join and poll raises, when it failed.
+local function finish(self, state, err)
   deactivate(self)
-  self.state = state
+  self.state, self.err = state, err
   self.sentinel.awake = false -- its work is done; collected later, it would drain other maps
   self.map:close()
 end
 
 -- What ends a map but for callbacks waits for join: the script may be anywhere now.
 local function fail(self, err)
-  self.err = err
   failed[self] = true
-  finish(self, "failed")
+  finish(self, "failed", err)
 end
 
 local function take_end(self, with_error, err)
@@ -85,7 +85,7 @@ local Serving = {
   __close = function(guard, err)
     serving = false
     if err == nil then return end
-    if guard.handle.state == "running" then finish(guard.handle, "failed") end
+    if guard.handle.state == "running" then finish(guard.handle, "failed", err) end
     remind_all(0)
   end,
 }
@@ -160,10 +160,9 @@ local function catch_up()
 end
 
 local function raise_failure(self)
-  if not failed[self] then return end
-  local err = self.err
-  self.err, failed[self] = nil, nil
-  error(err, 0)
+  if self.state ~= "failed" then return end
+  failed[self] = nil
+  error(self.err, 0)
 end
 
 local function check(self, name, level)
@@ -183,7 +182,8 @@ local function deadline_in(seconds)
 end
 
 --- Waits until every callback has run, at most so many seconds.
---- Raises the error of a task that failed, when there is no on_error, and errors of the input.
+--- Raises the error of a task that failed, when there is no on_error, and errors of the input and the callbacks; again each
+--- time that it is called.
 ---@param seconds? number default: without limit
 ---@return boolean done false: the time is over
 function methods:join(seconds)
@@ -283,7 +283,7 @@ local function drain()
         return false, err
       end
       pcall(show, err)
-      if self.state == "running" then pcall(finish, self, "failed") end
+      if self.state == "running" then pcall(finish, self, "failed", err) end
     end
     deactivate(self) -- its end may have been cut short for lack of memory
   end

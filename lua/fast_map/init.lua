@@ -176,7 +176,7 @@ end
 ---@class fast_map.Results
 ---@field [integer] any the first result of that task
 ---@field n integer the number of tasks
----@field errors? table<integer, fast_map.Error> what tasks failed with, when on_error = "return"
+---@field errors? table<integer, fast_map.Error> what tasks failed with, perhaps nothing, when on_error = "return"
 
 --- Collects the results.
 ---@param f fun(...): ... called once for each task, in a worker
@@ -185,15 +185,13 @@ end
 ---@return fast_map.Results
 ---@return fast_map.Stats
 function M.map(f, tasks, opts)
-  local results, errors, n = {}, nil, 0
+  local results, n = {}, 0
   local iterator, _, _, map = iterate("fast_map.map", f, tasks, opts, 2)
+  local errors = opts and opts.on_error == "return" and {} or nil
   for i, value, err in iterator, nil, nil, map do
     results[i] = value
     if i > n then n = i end
-    if value == nil and failure.is(err) then
-      errors = errors or {}
-      errors[i] = err
-    end
+    if errors and value == nil and failure.is(err) then errors[i] = err end
   end
   results.n, results.errors = n, errors
   return results, stats.later(map)

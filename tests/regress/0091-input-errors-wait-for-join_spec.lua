@@ -34,7 +34,8 @@ describe("an error of an asynchronous map's input", function()
     local state = handle:status()
     local ok, err = pcall(handle.join, handle)
     assert.is_false(done)
-    assert.is_true(handle:join()) -- told once
+    assert.same({ ok, err }, { pcall(handle.join, handle) }) -- whoever joins is told
+    assert.same({ ok, err }, { pcall(handle.poll, handle) })
     return { seen = seen, calm = calm, state = state, ok = ok, err = err }
   end
 
