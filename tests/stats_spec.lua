@@ -186,6 +186,15 @@ describe("the verdict", function()
     assert.is_true(stats.loop > 0.2)
   end)
 
+  it("is the script's own work where there is no loop", function()
+    local n = iterations(0.005)
+    local handle = fast_map.fast_map_async(same, fast_map.range(1, 100), { on_result = function() spin(n) end })
+    handle:join()
+    if is_calm(handle:stats()) then
+      assert.matches("^the script: its own work and the callbacks took", handle:stats().verdict)
+    end
+  end)
+
   it("is serialising when large values take the script's time", function()
     local list = {}
     for i = 1, 20000 do list[i] = { id = i, name = "n" .. i } end

@@ -111,6 +111,7 @@ local function open(name, f, tasks, user_options, raise, level)
   }
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))
   roster.add(map)
+  stats.made_by(map, name)
   if files then require("fast_map.timeline").keep(map, files) end
   if o.progress then require("fast_map.progress").watch(map, settings.count, o.progress) end
   return map, o

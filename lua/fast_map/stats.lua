@@ -72,6 +72,13 @@ end
 
 -- The sentence. Each rule looks at the figures and says something, or nothing; the first that does is right.
 
+-- What the script did when it neither waited nor pulled: by the function that was called.
+local own_work = {
+  fast_map = "the loop: its body took %s of %s",
+  ["fast_map.map"] = "the script: collecting the results took %s of %s",
+  fast_map_async = "the script: its own work and the callbacks took %s of %s",
+}
+
 local rules = {
   function(s)
     if s.delivered == 0 then return "no task is done yet" end
@@ -81,7 +88,7 @@ local rules = {
     return ("starting: %s of %s went into starting %s"):format(seconds(s.starting), seconds(s.wall),
       counted(#s.processes, "process"))
   end,
-  function(s) -- the script itself was at work nearly all the time
+  function(s, caller) -- the script itself was at work nearly all the time
     if s.idle > 0.4 * s.wall then return end
     local total = s.bytes_out + s.bytes_in
     local rate = total / s.wall
@@ -98,7 +105,7 @@ local rules = {
     if s.input > s.loop then
       return ("the input: pulling the tasks took %s of %s"):format(seconds(s.input), seconds(s.wall))
     end
-    return ("the loop: its body took %s of %s"):format(seconds(s.loop), seconds(s.wall))
+    return (own_work[caller] or own_work.fast_map):format(seconds(s.loop), seconds(s.wall))
   end,
   function(s) -- all waited for one
     local slow, second = s.slowest[1], s.slowest[2]
@@ -138,9 +145,9 @@ local rules = {
   end,
 }
 
-local function verdict(s)
+local function verdict(s, caller)
   for _, rule in ipairs(rules) do
-    local words = rule(s)
+    local words = rule(s, caller)
     if words then return words end
   end
   return "nothing in particular: there was little to do"
@@ -158,7 +165,17 @@ end
 local same = { "pulled", "delivered", "failed", "rerun", "retried", "deaths", "wall", "bytes_out", "bytes_in", "slowest",
   "procs_limit" }
 
-local function fill(s, tally)
+local callers = setmetatable({}, { __mode = "k" })
+
+--- Which function made the map: the verdict names what the script did in it.
+---@param map userdata
+---@param name "fast_map"|"fast_map.map"|"fast_map_async"
+function M.made_by(map, name)
+  callers[map] = name
+end
+
+local function fill(s, map)
+  local tally = map:tally()
   for _, name in ipairs(same) do s[name] = tally[name] end
   s.threads_limit = tally.threads_limit < NO_LIMIT and tally.threads_limit or nil
   s.input, s.idle, s.starting = math.max(0, tally.pulling), tally.waited, tally.starting
@@ -170,7 +187,7 @@ local function fill(s, tally)
     s.processes[i] = process
     s.busy, s.waiting, s.threads = s.busy + process.busy, s.waiting + process.waiting, s.threads + process.threads
   end
-  s.verdict = verdict(s)
+  s.verdict = verdict(s, callers[map])
   return setmetatable(s, Stats)
 end
 
@@ -178,7 +195,7 @@ end
 ---@param map userdata
 ---@return fast_map.Stats
 function M.of(map)
-  return fill({}, map:tally())
+  return fill({}, map)
 end
 
 -- Filled when somebody looks: most callers of fast_map.map do not.
@@ -189,7 +206,7 @@ local function settle(s)
   local map = maps[s]
   maps[s] = nil
   setmetatable(s, nil) -- or a field that is nil would be looked for here again
-  return fill(s, map:tally())
+  return fill(s, map)
 end
 
 function Later.__index(s, name) return settle(s)[name] end
