@@ -31,6 +31,21 @@ static enum status add_recorded(lua_State *L, struct map *map, int first, int co
   return pool_add_done(map->pool, VERDICT_RECORDED, &at, sizeof at);
 }
 
+/* The first worker is there: what a task brings from now on is not in it. */
+static void note_forked(struct map *map) {
+  if (map->forked)
+    return;
+  map->forked = 1;
+  snapshot_forked(map->snapshot);
+}
+
+void feed_start(lua_State *L, struct map *map) {
+  enum status status = pool_start(map->pool);
+  if (status != STATUS_OK)
+    map_raise(L, status, "cannot start a process");
+  note_forked(map);
+}
+
 /* [-0, +0|1, v] Adds the task whose arguments are the count values from first, unless the map is closed meanwhile. Returns 0,
    and pushes why, when these cannot travel. */
 static int add_task(lua_State *L, struct map *map, int first, int count) {
@@ -55,10 +70,7 @@ static int add_task(lua_State *L, struct map *map, int first, int count) {
     status = pool_give(map->pool, &map->buffer);
   if (status != STATUS_OK)
     map_raise(L, status, "cannot add a task");
-  if (!map->forked) { /* by the first task */
-    map->forked = 1;
-    snapshot_forked(map->snapshot);
-  }
+  note_forked(map);
   return 1;
 }
 

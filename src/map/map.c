@@ -111,9 +111,11 @@ static void read_options(lua_State *L, struct map *map, struct pool_options *poo
   lua_Integer count = field_integer(L, 1, "count", -1);
   lua_Integer tasks = count < 0 ? INT_MAX : count > 0 ? count : 1;
   lua_Integer threads = least(field_integer(L, 1, "threads_limit", INT_MAX), least(tasks, INT_MAX));
+  lua_Integer buffer = field_integer(L, 1, "buffersize", 1);
   lua_Integer procs = least(least(field_integer(L, 1, "procs_limit", 1), threads), SHRT_MAX);
-  *pool = (struct pool_options){.task_count = count,
-                                .window_limit = (uint64_t)field_integer(L, 1, "buffersize", 1)};
+  if (procs > buffer) /* and the one that is being delivered */
+    procs = buffer + 1;
+  *pool = (struct pool_options){.task_count = count, .window_limit = (uint64_t)buffer};
   pool->worker_limit = (int)procs;
   pool->thread_limit = (int)threads;
   pool->ordered = field_boolean(L, 1, "ordered");

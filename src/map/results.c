@@ -322,7 +322,7 @@ static int fill_continued(lua_State *L, int status, lua_KContext context) {
   return fill_first(L, lua_gettop(L) - (int)context);
 }
 
-/* Every process is forked here, before the script's next line can change anything. */
+/* Every process is forked by the end of this, before the script's next line can change anything. */
 static int fill_first(lua_State *L, int given) {
   struct map *map = map_check_open(L);
   struct pool_figures before = {0}, after = {0};
@@ -335,15 +335,23 @@ static int fill_first(lua_State *L, int given) {
       refuse_yield(L, map, loop ? YIELDS_OUTSIDE : YIELDS);
     }
     given = 0;
+    if (map->pool == NULL) /* a finalizer has closed the map */
+      return 0;
     pool_figures(map->pool, &after);
   } while (after.added > before.added && (after.workers < map->context.worker_count || map->fill_most > 1));
+  if (!map->exhausted) /* what was pulled is in the journal, or the window is full */
+    feed_start(L, map);
   return 0;
 }
 
-/* begin(map, loop): the first tasks go out; from here on workers see the script as it is now. In front of a loop the input may
-   yield, since nothing but the loop pulls then. */
+/* begin(map, loop): the first tasks go out; from here on workers see the script as it is now. Plain tables and ranges have no code
+   that could change it: there the processes start with the first tasks. In front of a loop the input may yield, since nothing but the
+   loop pulls then. */
 static int l_begin(lua_State *L) {
+  struct map *map = map_check_open(L);
   lua_settop(L, 2);
+  if (map->kind == SOURCE_OTHER)
+    feed_start(L, map);
   return fill_first(L, 0);
 }
 

@@ -178,6 +178,13 @@ static void deal(struct pool *pool) {
   }
 }
 
+enum status pool_start(struct pool *pool) {
+  enum status status = STATUS_OK;
+  while (status == STATUS_OK && may_start(pool))
+    status = start_worker(pool);
+  return status;
+}
+
 static enum status note_added(struct pool *pool, size_t size) {
   enum status status = STATUS_OK;
   pool->queued++;

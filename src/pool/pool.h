@@ -62,6 +62,10 @@ enum status pool_give(struct pool *pool, struct buffer *b);
 /* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */
 enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size);
 
+/* Starts all the workers that there may be, before the first task is there: one that comes later would see a script that the input's
+   own code has changed. OK also when the system refuses some; SYSTEM with errno: there is none. */
+enum status pool_start(struct pool *pool);
+
 /* Wakes workers that got tasks; call after a row of pool_give. */
 void pool_flush(struct pool *pool);
 
