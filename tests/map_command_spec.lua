@@ -103,6 +103,22 @@ describe("fmlua map", function()
       gives("6\n", "echo 3 | map -l string -lm=math 'm.tointeger(line) + #string.rep(\"a\", 3)'")
     end)
 
+    it("with options anywhere, and -- before what is none", function()
+      gives("1 -u x\n", [[map 'line .. " " .. table.concat(arg, " ")' --timeout 9 -- -u x ::: 1]])
+      gives("-1\n", "map -j 1 -- '-line' ::: 1")
+      gives("1\n2\n3\n", "seq 3 | map 'line' -f " .. file "return function(line) return line end")
+    end)
+
+    it("on as many threads as parallel would, by the CPUs", function()
+      gives("", "for j in 1 +0 +1 -1000 0; do map 'return nil' -j $j ::: a b || exit; done")
+      local read = dofile "lua/fast_map/arguments.lua".read
+      local cpus = require "fast_map".cpus()
+      for text, number in pairs { ["3"] = 3, ["+0"] = cpus, ["+2"] = cpus + 2, ["-1000"] = 1, ["0"] = math.maxinteger, ["50%"] = "50%" } do
+        assert.equal(number, assert(read { "-j", text, "line" }).jobs)
+        if text ~= "0" then assert.equal(number, assert(read { "line", "-P" .. text }).procs) end
+      end
+    end)
+
     it("on threads and processes as told", function()
       local pids = "local f = io.open('/proc/self/stat'):read 'n' fast_map.sleep(0.01) return f"
       local out = bash(("seq 50 | map -P 2 -j4 %s | sort -u"):format(quote(pids)))
@@ -216,6 +232,14 @@ describe("fmlua map", function()
   end)
 
   describe("with --joblog", function()
+    it("goes on with a log of GNU parallel's", function()
+      local name = file("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+        .. "1\t:\t1796070427.035\t     0.004\t0\t2\t0\t0\ta b\n"
+        .. "2\t:\t1796070427,035\t    12,500\t0\t0\t1\t0\tfailed\n"
+        .. "3\t:\t1796070427,035\t    12,500\t0\t0\t0\t0\tc\n")
+      gives("failed\nd\n", ("printf 'a b\\nfailed\\nc\\nd\\n' | map --resume --joblog %s line"):format(name))
+    end)
+
     it("writes the columns of GNU parallel", function()
       local name = file ""
       bash(("map --joblog %s 'fast_map.sleep(0.02) return line == \"b\" and error \"no\" or line' ::: a b c"):format(name))
@@ -276,6 +300,8 @@ describe("fmlua map", function()
       local name = file ""
       gives("a\nb\n", ("printf 'a\\nb\\0' | map -0 --joblog %s 'line'"):format(name))
       gives("c\n", ("printf 'a\\nb\\0c\\0' | map -0 --resume --joblog %s 'line'"):format(name))
+      gives("a\\nb\n\\n\n", ("printf 'a\\\\nb\\0\\\\n\\0a\\nb\\0' | map -0 --resume --joblog %s 'line'"):format(name))
+      gives("\n\n", ("printf '\\\\n\\0\\n\\0' | map -0 --resume --joblog %s 'line'"):format(name))
     end)
   end)
 
@@ -308,10 +334,14 @@ describe("fmlua map", function()
       complains("no code: what shall be done with each line? --help shows how", "map")
       complains("unknown option '--timout', did you mean '--timeout'?", "map --timout 3 line")
       complains("unknown option '--time', did you mean '--timeout'?", "map --time 3 line")
-      complains("unknown option '-x'; --help shows all", "map -x line")
-      complains("option '-j' must be a positive integer or a percentage such as \"50%\", got \"many\"", "map -j many line")
-      complains("option '--jobs' must be a positive integer or a percentage such as \"50%\", got \"0\"", "map --jobs=0 line")
-      complains("option '-P' must be a positive integer or a percentage such as \"50%\", got \"0%\"", "map -P0% line")
+      complains("unknown option '-x'; --help shows all; what is no option goes after --", "map -x line")
+      complains("unknown option '--tag'; --help shows all; what is no option goes after --", "map --tag line")
+      local share = 'a positive integer, +N or -N (of the CPUs), or a percentage such as "50%"'
+      complains("option '-j' must be 0 (no limit), " .. share .. ', got "many"', "map -j many line")
+      complains("option '--procs' must be " .. share .. ', got "0"', "map --procs=0 line")
+      complains("option '-P' must be " .. share .. ', got "0%"', "map -P0% line")
+      complains("unknown option '-5'; --help shows all; what is no option goes after --", "map 'line + arg[1]' -5 ::: 1")
+      complains("':::' after ::: only one list of lines is taken; let a script write the combinations", "map line ::: a ::: b")
       complains("option '--timeout' needs an argument: a positive number of seconds", "map --timeout")
       complains("option '--json' takes no argument", "map --json=1 line")
       complains('option \'--halt\' must be never, or now or soon and a number, such as now,fail=1, got "now"', "map --halt now line")

@@ -1,5 +1,6 @@
 -- arguments.lua - the command line of fmlua map: the one table of its options, and the help made of it.
 
+local core = require "fast_map.core"
 local nearest = require "fast_map.nearest"
 local show = require "fast_map.show"
 
@@ -19,12 +20,19 @@ local tries = {
 }
 
 local share = {
-  "N", 'a positive integer or a percentage such as "50%"',
+  "N", 'a positive integer, +N or -N (of the CPUs), or a percentage such as "50%"',
   function(text)
     if tonumber(text:match "^(%d+%.?%d*)%%$" or "0") > 0 then return text end
     local n = whole(text)
+    if n and text:find "^[+-]" then return math.max(1, core.cpus() + n) end
     return n and n > 0 and n or nil
   end,
+}
+
+-- Of threads: as parallel's, where 0 is as many as there are lines.
+local jobs = {
+  "N", "0 (no limit), " .. share[2],
+  function(text) return text:find "^0+$" and math.maxinteger or share[3](text) end,
 }
 
 local seconds = {
@@ -56,8 +64,9 @@ local halt = {
 local rows = {
   { "file", "-f", "--file", name, "a script that returns the function, instead of 'code'" },
   { "modules", "-l", nil, module, "require a module first; -l g=MOD into global g" },
-  { "jobs", "-j", "--jobs", share, "threads, all processes together (default: one a line)" },
-  { "procs", "-P", "--procs", share, "processes (default: the CPUs); 50% of them, for -j too", "max-procs" },
+  { "jobs", "-j", "--jobs", jobs, "threads, all processes together (default: one a line)" },
+  { "procs", "-P", "--procs", share, "processes (default: the CPUs); 50%, +1 or -1: of the\n"
+    .. "CPUs, for -j too", "max-procs" },
   { "null", "-0", "--null", nil, "input lines end with NUL" },
   { "json", nil, "--json", nil, "each line is a JSON value, each result too (lua-cjson)" },
   { "unordered", "-u", "--unordered", nil, "results as they come" },
@@ -102,7 +111,8 @@ function M.help()
     "Runs Lua code for each line of stdin, on all cores; writes what it returns, in",
     "order. `line` is the line, `index` its number, `arg` has the arguments. Several",
     "results are parted by tabs, nil is no result, an expression needs no return.",
-    "Options come first; -- ends them: code that begins with - goes after it.",
+    "Options may stand anywhere before -- and :::; words that begin with - and are",
+    "no options, code too, go after --.",
     "",
   }
   for _, row in ipairs(rows) do lines[#lines + 1] = help_lines(row) end
@@ -119,7 +129,8 @@ end
 
 local function unknown(form)
   local meant = form:find "^%-%-." and nearest(form, forms)
-  return ("unknown option '%s'%s"):format(form, meant and (", did you mean '%s'?"):format(meant) or "; --help shows all")
+  return ("unknown option '%s'%s"):format(form, meant and (", did you mean '%s'?"):format(meant)
+    or "; --help shows all; what is no option goes after --")
 end
 
 -- The option that a word starts with, and what of the word is its argument already.
@@ -159,18 +170,38 @@ local function read_option(options, words, i)
   return i + 1
 end
 
--- What follows the options: the code, arguments, and lines after `:::`.
-local function read_rest(options, words, i)
-  if not options.file then
-    options.code = words[i]
-    i = i + 1
+-- A word that is no option: the code, then its arguments.
+local function read_word(options, word)
+  if not options.file and not options.code then
+    options.code = word
+  else
+    options.arguments[#options.arguments + 1] = word
   end
-  for k = i, #words do
-    if words[k] == ":::" then
-      options.lines = table.move(words, k + 1, #words, 1, {})
-      break
+end
+
+-- The lines after `:::`. Returns what is wrong, or nil.
+local function read_lines(options, words, i)
+  options.lines = table.move(words, i, #words, 1, {})
+  for _, word in ipairs(options.lines) do
+    if word:find "^:::" then return ("'%s' after ::: only one list of lines is taken; let a script write the combinations"):format(word) end
+  end
+end
+
+-- All words, in any order (as GNU's programs). Returns what is wrong, or nil.
+local function read_all(options, words)
+  local i, only_words = 1, false
+  while words[i] do
+    local word, message = words[i], nil
+    if word == ":::" then return read_lines(options, words, i + 1) end
+    if word == "--" and not only_words then
+      only_words, i = true, i + 1
+    elseif word:find "^%-." and not only_words then
+      i, message = read_option(options, words, i)
+      if not i then return message end
+    else
+      read_word(options, word)
+      i = i + 1
     end
-    options.arguments[#options.arguments + 1] = words[k]
   end
 end
 
@@ -178,18 +209,15 @@ end
 ---@param words string[]
 ---@return table? options nil when something is wrong
 ---@return string? message
+---@return string? code then: what had been read of it
 function M.read(words)
-  local options, i = { modules = {}, arguments = {} }, 1
-  while words[i] and words[i]:find "^%-." do
-    if words[i] == "--" then
-      i = i + 1
-      break
-    end
-    local message
-    i, message = read_option(options, words, i)
-    if not i then return nil, message end
+  local options = { modules = {}, arguments = {} }
+  local message = read_all(options, words)
+  if message and not options.help then return nil, message, options.code end
+  if options.file and options.code then -- -f came behind it
+    table.insert(options.arguments, 1, options.code)
+    options.code = nil
   end
-  read_rest(options, words, i)
   if options.help then return options end
   if not options.file and not (options.code or ""):find "%S" then
     return nil, "no code: what shall be done with each line? --help shows how"

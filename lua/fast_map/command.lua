@@ -109,12 +109,17 @@ local function like_command(code)
   return is_unknown(word)
 end
 
+-- What is wrong with code that is nothing but a command's name; nil for other code.
+local function bare_command(code)
+  local name = like_command(code) and code:match "^%s*([%w_]+)%s*$"
+  return name and ("there is no variable '%s'; %s"):format(name, COMMAND_HINT)
+end
+
 local function compile(code)
   local start = "local line, index = ...; "
   local hint = like_command(code) and "\n" .. COMMAND_HINT or ""
-  if hint ~= "" and code:find "^%s*[%w_]+%s*$" then
-    stop(NOT_RUN, ("there is no variable '%s'; "):format(code:match "[%w_]+"), COMMAND_HINT)
-  end
+  local misuse = bare_command(code)
+  if misuse then stop(NOT_RUN, misuse) end
   local f = load(start .. "return " .. code, "=code")
   if f then return f end
   local message
@@ -301,9 +306,9 @@ end
 --- Runs `fmlua map` with these words; ends the process when the exit code is not 0.
 ---@param ... string
 return function(...)
-  local options, message = arguments.read { ... }
+  local options, message, code = arguments.read { ... }
   if not options then
-    complain(message)
+    complain(code and bare_command(code) or message) -- the command's own options came behind it
     os.exit(NOT_RUN, true)
   end
   if options.help then
@@ -311,8 +316,7 @@ return function(...)
     return
   end
   rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
-  local code = not options.file and options.code
-  local run = { done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = code }
+  local run = { done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = options.code }
   local good, result = pcall(run_all, run, options)
   local status = good and result or exit_code_of(run, result)
   if status ~= 0 then os.exit(status, true) end

@@ -13,10 +13,14 @@ local KEPT = 1000 -- entries between two looks at the file
 local Joblog = {}
 Joblog.__index = Joblog
 
--- A line that holds an end of line itself (--null) stays on one.
+-- A line that holds an end of line itself (--null, :::) stays on one: a NUL stands for it, as parallel writes it, which such a line
+-- cannot hold.
 local function escape(line)
-  return line:find "\n" and line:gsub("[\\\n]", { ["\\"] = "\\\\", ["\n"] = "\\n" }) or line
+  return line:find "\n" and line:gsub("\n", "\0") or line
 end
+
+-- A record of a line that is done; parallel pads its numbers. A log may come from a place with a decimal comma.
+local DONE = "\n *%d+\t[^\t\n]*\t *[%d.,]+\t *[%d.,]+\t *%d+\t *%d+\t *0\t *0\t([^\n]*)%f[\n]"
 
 -- What a log has: how often each line is done, whether its last record is torn; or nil and what is wrong.
 local function read(name)
@@ -27,7 +31,7 @@ local function read(name)
   if not text then return nil, message or name .. ": cannot read it" end
   if text ~= "" and text:sub(1, #header) ~= header then return nil, name .. " is no job log" end
   local done = {}
-  for command in text:gmatch "\n%d+\t[^\t\n]*\t[%d.]+\t[%d.]+\t%d+\t%d+\t0\t0\t([^\n]*)%f[\n]" do
+  for command in text:gmatch(DONE) do
     done[command] = (done[command] or 0) + 1
   end
   return { done = done, torn = text:find "[^\n]$" ~= nil, empty = text == "" }

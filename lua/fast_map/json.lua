@@ -49,9 +49,32 @@ local function marked(value, texts, encode)
   return "\1" .. #texts
 end
 
--- Keys look like marks when they begin so, but a colon follows them.
+-- Where the string that begins at the quote `from` ends.
+local function closing_quote(text, from)
+  local at = from
+  repeat
+    at = text:find('["\\]', at + 1)
+    local is_escape = text:byte(at) == 92
+    if is_escape then at = at + 1 end
+  until not is_escape
+  return at
+end
+
+-- Whole strings are looked at: a mark's characters may stand inside of one. Keys may look like marks, but a colon follows them.
 local function unmarked(text, texts)
-  return (text:gsub('"\\u0001(%d+)"(:?)', function(number, colon) return colon == "" and texts[tonumber(number)] or nil end))
+  local parts, from, open = {}, 1, text:find('"', 1, true)
+  while open do
+    local close = closing_quote(text, open)
+    local mark = text:sub(open, close):match '^"\\u0001(%d+)"$'
+    if mark and text:byte(close + 1) ~= 58 then
+      parts[#parts + 1] = text:sub(from, open - 1)
+      parts[#parts + 1] = texts[tonumber(mark)]
+      from = close + 1
+    end
+    open = text:find('"', close + 1, true)
+  end
+  parts[#parts + 1] = text:sub(from)
+  return table.concat(parts)
 end
 
 local function write(value, encode)

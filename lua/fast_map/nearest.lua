@@ -30,16 +30,22 @@ local function begun(wanted, names)
   return found
 end
 
+-- Dashes in front of an option are nobody's mistake.
+local function letters(name)
+  return name:match "^%-*(.*)$"
+end
+
 ---@param wanted string
 ---@param names string[]
----@return string? name nil when none is near
+---@return string? name nil when none is near: more than a third of the letters would be wrong
 return function(wanted, names)
   wanted = wanted:sub(1, 40)
   local whole = begun(wanted, names)
   if whole then return whole end
-  local best, least = nil, math.max(2, #wanted // 3) + 1
+  wanted = letters(wanted)
+  local best, least = nil, math.max(1, #wanted // 3) + 1
   for _, name in ipairs(names) do
-    local d = distance(wanted, name)
+    local d = distance(wanted, letters(name))
     if d < least then best, least = name, d end
   end
   return best

@@ -35,6 +35,7 @@ describe("a number in a line of JSON", function()
   it_if("is told from strings and keys that look like what stands for it inside", function()
     same '["\\u00011","\\u00012",1234567890123456,"\\u0001"]\n'
     same '[1234567890123456,{"\\u00011":2}]\n'
+    same '["foo\\"\\u00011",1234567890123456,"\\u00011\\\\","\\\\\\"\\u00011\\""]\n'
   end)
 
   it_if("that JSON does not know is an error of its line, without a place in fast_map", function()
