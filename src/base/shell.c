@@ -10,18 +10,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dispositions.h"
+
 extern char **environ;
 
-/* Its standard input or output is the descriptor. 0, or an error number. */
-static int spawn(pid_t *pid, const char *text, int descriptor, int standard) {
+/* What it inherits but descriptors: signals. 0, or an error number. */
+static int start(pid_t *pid, const char *text, const posix_spawn_file_actions_t *actions) {
   char *const arguments[] = {(char *)"sh", (char *)"-c", (char *)text, NULL};
+  posix_spawnattr_t attributes;
+  int error = posix_spawnattr_init(&attributes);
+  if (error != 0)
+    return error;
+  posix_spawnattr_setsigdefault(&attributes, dispositions_default());
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  error = posix_spawn(pid, "/bin/sh", actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  return error;
+}
+
+/* Its standard input or output is the descriptor. 0, or an error number. */
+static int start_at_pipe(pid_t *pid, const char *text, int descriptor, int standard) {
   posix_spawn_file_actions_t actions;
   int error = posix_spawn_file_actions_init(&actions);
   if (error != 0)
     return error;
   error = posix_spawn_file_actions_adddup2(&actions, descriptor, standard);
   if (error == 0)
-    error = posix_spawn(pid, "/bin/sh", &actions, NULL, arguments, environ);
+    error = start(pid, text, &actions);
   posix_spawn_file_actions_destroy(&actions);
   return error;
 }
@@ -32,7 +47,8 @@ pid_t shell_open(const char *text, int is_input, FILE **f) {
   if (pipe2(ends, O_CLOEXEC) != 0)
     return -1;
   *f = fdopen(ends[is_input], is_input ? "w" : "r");
-  error = *f == NULL ? errno : spawn(&pid, text, ends[!is_input], is_input ? STDIN_FILENO : STDOUT_FILENO);
+  error = *f == NULL ? errno
+                     : start_at_pipe(&pid, text, ends[!is_input], is_input ? STDIN_FILENO : STDOUT_FILENO);
   close(ends[!is_input]);
   if (error == 0)
     return pid;
@@ -44,14 +60,28 @@ pid_t shell_open(const char *text, int is_input, FILE **f) {
   return -1;
 }
 
-int shell_close(pid_t pid, FILE *f) {
+/* Its wait status, or -1 and errno. */
+static int wait_for(pid_t pid) {
   int status;
   pid_t ended;
-  fclose(f);
   do
     ended = waitpid(pid, &status, 0);
   while (ended < 0 && errno == EINTR);
   return ended < 0 ? -1 : status;
+}
+
+int shell_close(pid_t pid, FILE *f) {
+  fclose(f);
+  return wait_for(pid);
+}
+
+int shell_run(const char *text) {
+  pid_t pid;
+  int error = start(&pid, text, NULL);
+  if (error == 0)
+    return wait_for(pid);
+  errno = error;
+  return -1;
 }
 
 /* Those that one of its threads has started. */

@@ -14,6 +14,7 @@
 #include "library.h"
 #include "raw.h"
 #include "running.h"
+#include "shell.h"
 
 /* One write, so that a line stays whole when several threads print. */
 static int print(lua_State *L) {
@@ -71,15 +72,14 @@ static int os_execute(lua_State *L) {
   const char *command = luaL_optstring(L, 1, NULL);
   int status;
   errno = 0;
-  if (command != NULL)
-    blocking_begin();
-  running_hold_still(1);
-  status = system(command);
-  running_hold_still(0);
   if (command == NULL) {
-    lua_pushboolean(L, status);
+    lua_pushboolean(L, system(NULL));
     return 1;
   }
+  blocking_begin();
+  running_hold_still(1);
+  status = shell_run(command);
+  running_hold_still(0);
   blocking_end();
   return luaL_execresult(L, status);
 }

@@ -17,7 +17,8 @@
 #define LINK_TRACE 512 /* bytes of text */
 #define LINK_PLACE 80  /* the same */
 
-/* To a worker's thread: tell where your task is. Ignored by default, and nobody else sends it to a worker. */
+/* To a worker's thread: tell where your task is. Ignored by default, and nobody else sends it to a worker. It goes only to a thread
+   that computes or waits in a function of ours: calls of the system that libraries make would be cut short. */
 #define LINK_ASK_SIGNAL SIGWINCH
 
 /* Where a thread says what it does; the parent reads it for deadlines and after a death. */
@@ -27,9 +28,13 @@ struct seat {
   _Atomic int64_t
       since;       /* clock_now() at the start of that task; stored by the thread before index (release) */
   _Atomic int tid; /* the kernel's number of the thread; stored by it once (relaxed) */
+  _Atomic int
+      at_ease; /* it waits in a function of ours, which goes on after a signal; stored by it (relaxed): a hint */
   /* stored by the thread (release) after it has written its place; loaded by the parent (acquire), which compares it
      with control.asked */
   _Atomic unsigned answered;
+  _Atomic unsigned
+      asked; /* control.asked when the signal was sent to the thread last; the parent's alone (relaxed) */
 };
 
 struct control {

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dispositions.h"
 #include "forks.h"
 #include "mask.h"
 #include "streams.h"
+#include "terminal.h"
 
 #define EXIT_PATIENCE_MS 2000 /* for a worker that was asked to leave */
 
@@ -80,19 +82,10 @@ static void close_inherited(void) {
 
 /* child: the script's handlers and groups are not the worker's. Ctrl-C reaches the parent, which decides. */
 static void become_worker(void) {
-  static const int defaults[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT, SIGALRM,
-                                 SIGUSR1, SIGUSR2, SIGURG, SIGCHLD};
-  sigset_t none;
-  size_t i;
   setpgid(0, 0);
+  terminal_at_end(NULL); /* the bar is the script's, and its signals are as without one */
+  dispositions_of_worker();
   mask_release();
-  for (i = 0; i < sizeof defaults / sizeof *defaults; i++)
-    signal(defaults[i], SIG_DFL);
-  signal(SIGTTIN,
-         SIG_IGN); /* in a group of its own it may not read from the terminal: an error, not a stop */
-  signal(SIGTTOU, SIG_IGN); /* but it may write */
-  sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static int open_pidfd(pid_t pid) {
@@ -150,14 +143,17 @@ static void keep_near_end(struct process *p, pid_t pid) {
 /* The parent's new end is in p->link.bell. The fork itself takes the lock (forks.h). */
 static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker) {
   pid_t parent = getpid(), pid;
-  int saved;
+  int saved, held = mask_asleep() != NULL;
   streams_flush();
   if (open_ends(p) != STATUS_OK)
     return -1;
+  mask_hold(); /* no handler of the script's acts in the child */
   pid = fork();
   if (pid == 0)
     be_worker(f, p, worker, parent);
   saved = errno;
+  if (!held)
+    mask_release();
   if (pid < 0)
     close_ends(p);
   else
@@ -291,11 +287,50 @@ static void note_culprit(const struct process *p, struct loss *loss) {
   loss->trace[sizeof loss->trace - 1] = '\0';
 }
 
+static int ended_by(int status, int number) {
+  return status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == number;
+}
+
+/* What was printed went into a pipe or a socket that nobody reads. */
+static int reader_is_gone(void) {
+  struct pollfd outputs[] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+                             {.fd = STDERR_FILENO, .events = POLLOUT}};
+  return poll(outputs, 2, 0) > 0 && ((outputs[0].revents | outputs[1].revents) & (POLLERR | POLLHUP)) != 0;
+}
+
+/* All workers of this process. */
+static void kill_all(void) {
+  struct transport_fork *f;
+  int i;
+  for (f = all_open; f != NULL; f = f->next_open)
+    for (i = 0; f->owner == getpid() && i < f->options.worker_count; i++)
+      if (f->processes[i].life != LIFE_NONE) {
+        process_kill(&f->processes[i]);
+        waitpid(f->processes[i].pid, NULL, 0);
+      }
+}
+
+/* A worker's print has ended it, as the script's own would end the script; so it does. But a pipe or a socket that a task has for
+   itself is no concern of the script. A worker that SIGPIPE can end has a script that it can end. */
+static void follow(int status) {
+  sigset_t number;
+  if (!ended_by(status, SIGPIPE) || !reader_is_gone())
+    return;
+  lock_all();
+  kill_all();
+  unlock_all();
+  sigemptyset(&number);
+  sigaddset(&number, SIGPIPE);
+  pthread_sigmask(SIG_UNBLOCK, &number, NULL);
+  raise(SIGPIPE);
+}
+
 void process_bury(struct transport_fork *f, struct process *p, struct loss *loss) {
   int status, in_order = p->retired && left_in_order(p);
   if (!in_order)
     process_kill(p);
   status = reap(f, p);
+  follow(status);
   if (in_order) /* what it has left running stays, unless the map is cancelled */
     groups_note(&f->left, p->pid);
   *loss = (struct loss){.exit_code = -1, .garbage = p->garbage};
@@ -332,7 +367,7 @@ static void dismiss(struct process *p, int64_t *deadline, int heed_interrupt) {
 }
 
 void process_end_all(struct transport_fork *f, int gently) {
-  int i;
+  int i, status;
   int patience_ms = f->options.patience_ms > 0 ? f->options.patience_ms : EXIT_PATIENCE_MS;
   int heed_interrupt = has_interrupt_handler();
   int64_t deadline = clock_now() + patience_ms * INT64_C(1000000);
@@ -355,6 +390,8 @@ void process_end_all(struct transport_fork *f, int gently) {
       dismiss(p, &deadline, heed_interrupt);
     if (!left_in_order(p))
       process_kill(p);
-    reap(f, p);
+    status = reap(f, p);
+    p->life = LIFE_NONE;
+    follow(status);
   }
 }

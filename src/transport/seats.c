@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "scheduling.h"
 
 /* Its seats are as it left them until it is started again. */
 uint64_t seats_running(struct transport *t, int worker, int *place) {
@@ -57,13 +58,23 @@ static int each_busy(struct transport_fork *f, int (*visit)(struct process *p, i
   return count;
 }
 
+/* What waits in a library's C function would be cut short: it is left alone, and its place is not known. Between this look and the
+   signal it may begin to wait. */
+static int may_be_asked(const struct process *p, const struct seat *seat, int tid) {
+  return atomic_load_explicit(&seat->at_ease, memory_order_relaxed) || scheduling_state(p->pid, tid) == 'R';
+}
+
 static int ask(struct process *p, int n, struct seat *seat) {
   int tid = atomic_load_explicit(&seat->tid, memory_order_relaxed);
   (void)n;
 #ifdef SYS_tgkill
-  return tid > 0 && syscall(SYS_tgkill, p->pid, tid, LINK_ASK_SIGNAL) == 0;
+  if (tid <= 0 || !may_be_asked(p, seat, tid))
+    return 0;
+  atomic_store_explicit(&seat->asked, atomic_load_explicit(&p->link.control->asked, memory_order_relaxed),
+                        memory_order_relaxed);
+  return syscall(SYS_tgkill, p->pid, tid, LINK_ASK_SIGNAL) == 0;
 #else
-  return (void)p, 0;
+  return (void)p, (void)seat, tid < 0;
 #endif
 }
 
@@ -75,7 +86,9 @@ static int has_answered(const struct process *p, const struct seat *seat) {
 
 static int is_silent(struct process *p, int n, struct seat *seat) {
   (void)n;
-  return !has_answered(p, seat);
+  return atomic_load_explicit(&seat->asked, memory_order_relaxed) ==
+             atomic_load_explicit(&p->link.control->asked, memory_order_relaxed) &&
+         !has_answered(p, seat);
 }
 
 void transport_fork_ask(struct transport *t, int64_t most_ns) {

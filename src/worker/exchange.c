@@ -131,6 +131,7 @@ static void rise(struct member *m) {
 
 static void unblock(struct member *m) {
   if (m->blocked) { /* by a sample, or by a longjmp out of a waiting function */
+    atomic_store_explicit(&m->seat->at_ease, 0, memory_order_relaxed);
     m->blocked = 0;
     m->team->blocked--;
     team_list(m);

@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Harmless wherever nobody handles it: whoever gets it runs already. SIGURG would be that too, but a task that has a map with
-   callbacks takes that for them, and lets calls that it interrupts go on. */
-#define INTERRUPT_SIGNAL SIGCONT
+/* Nobody else sends it: people and batch systems send the others, and a task that has a map with callbacks takes SIGURG for
+   them. */
+#ifdef SIGRTMAX
+#define INTERRUPT_SIGNAL (SIGRTMAX - 3)
+#else
+#define INTERRUPT_SIGNAL SIGXFSZ
+#endif
 
 static _Thread_local struct fatal *watched; /* this thread's own */
 
@@ -70,6 +74,15 @@ static void handle(int number, void (*handler)(int), int flags) {
   sigaction(number, &action, NULL);
 }
 
+/* A script may have been started with them blocked. */
+static void let_in(void) {
+  sigset_t needed;
+  sigemptyset(&needed);
+  sigaddset(&needed, LINK_ASK_SIGNAL);
+  sigaddset(&needed, INTERRUPT_SIGNAL);
+  pthread_sigmask(SIG_UNBLOCK, &needed, NULL);
+}
+
 void fatal_install(void) {
   static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
   size_t i;
@@ -77,6 +90,7 @@ void fatal_install(void) {
     handle(fatal[i], on_fault, SA_ONSTACK | (int)SA_RESETHAND);
   handle(LINK_ASK_SIGNAL, on_ask, SA_ONSTACK | SA_RESTART);
   handle(INTERRUPT_SIGNAL, on_interrupt, SA_ONSTACK); /* no SA_RESTART: what waits shall return */
+  let_in();
 }
 
 void fatal_watch(struct fatal *fatal, void *stack) {

@@ -1,14 +1,11 @@
 #include "config.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "member.h"
+#include "scheduling.h"
 
 #define SAMPLE_MS_MOST  50
 #define SAMPLE_MOST     64    /* threads looked at in one go */
@@ -36,28 +33,16 @@ void team_wake(struct team *team) {
 }
 
 /* Does the kernel say that the thread sleeps? */
-static int kernel_sleeps(int tid) {
-  char path[64], text[128], *state;
-  ssize_t size;
-  int fd;
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-  fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return 0;
-  size = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (size <= 0)
-    return 0;
-  text[size] = '\0';
-  state = strrchr(text, ')'); /* the name before it may hold anything */
-  return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+static int kernel_sleeps(const struct team *team, int tid) {
+  char state = scheduling_state(team->pid, tid);
+  return state == 'S' || state == 'D';
 }
 
 /* Twice asleep in the same task: it waits. Who is asleep is looked at once more the next time, the others when all have been.
    Returns whether the parent is to be rung. */
 static int sample_member(struct member *m) {
   uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_relaxed);
-  int asleep = kernel_sleeps(m->tid), ring = 0;
+  int asleep = kernel_sleeps(m->team, m->tid), ring = 0;
   if (asleep && m->asleep_at_sample && m->sampled_index == index) {
     m->blocked = 1;
     m->team->blocked++;
@@ -137,6 +122,17 @@ static void overrun(struct member *m, uint64_t index) {
   kill(0, SIGKILL);
 }
 
+void team_was_stopped(struct team *team, int64_t ns) {
+  struct member *m;
+  pthread_mutex_lock(&team->lock);
+  for (m = team->members; m != NULL; m = m->next) {
+    uint64_t index = atomic_load_explicit(&m->seat->index, memory_order_relaxed);
+    m->stopped_ns = index == m->stopped_index ? m->stopped_ns + ns : ns;
+    m->stopped_index = index;
+  }
+  pthread_mutex_unlock(&team->lock);
+}
+
 /* Returns when to look at the member again. */
 static int64_t check_member(struct member *m, int64_t now) {
   const struct team_options *o = &m->team->options;
@@ -146,6 +142,8 @@ static int64_t check_member(struct member *m, int64_t now) {
   if (index == 0 || since > now) /* done, or about to begin */
     return now + o->timeout_ns;
   due = (since > 0 ? since : 0) + o->timeout_ns; /* a task may have overwritten it: no sum may overflow */
+  if (index == m->stopped_index)
+    due += m->stopped_ns;
   if (now < due)
     return due;
   if (now - due >= o->kill_after_ns)

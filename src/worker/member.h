@@ -34,6 +34,8 @@ struct member {
   int asleep_at_sample;          /* the kernel said so at the last look, in the same task */
   uint64_t sampled_index;
   uint32_t begun_at_look; /* tasks begun at the last team_share */
+  uint64_t stopped_index; /* the task that it was in when the process was stopped, */
+  int64_t stopped_ns;     /* and for how long, all stops of that task added up */
   pthread_t thread;       /* valid once tid is set */
   struct bite bite;       /* under its own lock */
   struct state *state;    /* this and all below: the thread's own */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dispositions.h"
 #include "forks.h"
 #include "member.h"
 #include "stack.h"
@@ -19,8 +20,9 @@
 
 volatile int team_stray;
 
-static void mark_stray(void) {
+static void be_stray(void) {
   team_stray = 1;
+  dispositions_of_child();
 }
 
 static struct member *of_blocking(struct blocking *b) {
@@ -118,6 +120,7 @@ static void begin_blocking(struct blocking *b) {
   int grow, ring;
   if (team->options.before_wait != NULL)
     team->options.before_wait();
+  atomic_store_explicit(&m->seat->at_ease, 1, memory_order_relaxed);
   pthread_mutex_lock(&team->lock);
   if (!m->blocked) {
     m->blocked = 1;
@@ -143,6 +146,7 @@ static void begin_blocking(struct blocking *b) {
 
 static void end_blocking(struct blocking *b) {
   struct member *m = of_blocking(b);
+  atomic_store_explicit(&m->seat->at_ease, 0, memory_order_relaxed);
   if (m->team->options.stamped)
     m->waited_ns += clock_now() - m->blocked_at;
   pthread_mutex_lock(&m->team->lock);
@@ -320,7 +324,7 @@ void team_grow(struct team *team) {
 }
 
 void team_prepare(void) {
-  static const struct forks_handlers handlers = {.in_child = mark_stray};
+  static const struct forks_handlers handlers = {.in_child = be_stray};
   forks_watch(FORKS_TEAM, &handlers);
 }
 

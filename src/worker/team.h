@@ -53,6 +53,9 @@ int team_share(struct team *team);
    the milliseconds after which to look again. */
 int team_check_deadlines(struct team *team);
 
+/* Listener thread: the process was stopped for so long, which does not count as the time of the tasks that run. */
+void team_was_stopped(struct team *team, int64_t ns);
+
 /* Listener thread: no task will come any more. The threads run their states' exit, and the last one ends the process. */
 void team_end(struct team *team);
 
