@@ -186,6 +186,7 @@ end
 local function draw(self, info, columns, rows)
   local now = core.now()
   if bar.holder ~= self and now - bar.drawn_at < PATIENCE then return end
+  if core.left() then bar.columns, bar.rows = nil, nil end
   if columns ~= bar.columns or rows ~= bar.rows then make_room(columns, rows) end
   bar.holder, bar.drawn_at = self, now
   core.draw(("\0277\27[1;%dr\27[%d;1H%s\27[K\0278"):format(rows - 1, rows, M.line(info, columns - 1, self.color)))
@@ -193,7 +194,7 @@ end
 
 local function erase(self)
   if bar.holder ~= self then return end
-  if bar.rows then core.draw(farewell(bar.rows), nil) end
+  if bar.rows then core.draw(core.left() and "" or farewell(bar.rows), nil) end
   bar.holder, bar.drawn_at, bar.columns, bar.rows = nil, -math.huge, nil, nil
 end
 

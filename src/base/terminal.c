@@ -1,6 +1,7 @@
 #include "config.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@ static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
    and cleared first. */
 static char farewell[128];
 static volatile sig_atomic_t farewell_size;
+static volatile sig_atomic_t
+    left; /* the text was written, and what it undoes is gone; stored by the handler, cleared with a new text */
 static pid_t owner;      /* a forked process inherits the text, but it is not its own to write */
 static unsigned handled; /* bit i: the handler of endings[i] is ours */
 
@@ -44,9 +47,9 @@ void terminal_write(const char *text, size_t size) {
 }
 
 static void write_farewell(void) {
-  if (farewell_size > 0 && owner == getpid())
+  if (farewell_size > 0 && owner == getpid() && !left)
     terminal_write(farewell, (size_t)farewell_size);
-  farewell_size = 0;
+  left = 1;
 }
 
 /* signal handler: it was the default's turn, which has it after us */
@@ -54,6 +57,38 @@ static void on_ending(int number) {
   write_farewell();
   signal(number, SIG_DFL);
   raise(number);
+}
+
+static void take_stop(void);
+
+/* signal handler: the same, but we come back */
+static void on_stop(int number) {
+  int saved = errno;
+  sigset_t stop;
+  write_farewell();
+  signal(number, SIG_DFL);
+  sigemptyset(&stop);
+  sigaddset(&stop, number);
+  raise(number);
+  pthread_sigmask(SIG_UNBLOCK, &stop, NULL); /* here */
+  take_stop();
+  errno = saved;
+}
+
+static void take_stop(void) {
+  struct sigaction ours = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+  sigemptyset(&ours.sa_mask);
+  sigaction(SIGTSTP, &ours, NULL);
+}
+
+static void handle_stop(int take) {
+  struct sigaction now;
+  if (sigaction(SIGTSTP, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0)
+    return;
+  if (take && now.sa_handler == SIG_DFL)
+    take_stop();
+  else if (!take && now.sa_handler == on_stop)
+    signal(SIGTSTP, SIG_DFL);
 }
 
 /* Takes over the signals that nobody handles, or gives back those that are still ours. */
@@ -85,6 +120,12 @@ void terminal_at_end(const char *text) {
     if (!registered)
       registered = atexit(write_farewell) == 0;
   }
+  left = 0;
   farewell_size = (sig_atomic_t)size;
   handle_endings(size > 0);
+  handle_stop(size > 0);
+}
+
+int terminal_was_left(void) {
+  return farewell_size > 0 && left;
 }

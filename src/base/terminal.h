@@ -14,8 +14,11 @@ enum terminal terminal_size(int *columns, int *rows);
 /* Writes to stderr in one piece, past its buffer; what a terminal that is stopped (Ctrl-S) or full does not take is lost. */
 void terminal_write(const char *text, size_t size);
 
-/* From now on `text` is written when the process ends by exit or by a signal that nobody handles; NULL: nothing is. A text
-   longer than 127 bytes is cut. */
+/* From now on `text` is written when the process ends by exit or by a signal that nobody handles, or is stopped by Ctrl-Z; NULL:
+   nothing is, and the signals are as they were. A text longer than 127 bytes is cut. */
 void terminal_at_end(const char *text);
+
+/* True when it was written since: the process goes on after Ctrl-Z, and what was drawn is gone. */
+int terminal_was_left(void);
 
 #endif

@@ -84,6 +84,12 @@ static int l_terminal(lua_State *L) {
   return 1;
 }
 
+/* left() -> true when what was drawn is gone: Ctrl-Z has stopped the script since */
+static int l_left(lua_State *L) {
+  lua_pushboolean(L, terminal_was_left());
+  return 1;
+}
+
 /* draw(text): to the terminal; draw(text, last): and `last`, however the process ends; draw(text, nil): no longer */
 static int l_draw(lua_State *L) {
   size_t size;
@@ -183,10 +189,19 @@ static void stay_loaded(void) {
 }
 
 int luaopen_fast_map_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"sleep", l_sleep}, {"now", l_now},       {"cpus", l_cpus},           {"decode", l_decode},
-      {"serve", l_serve}, {"notice", l_notice}, {"on_report", l_on_report}, {"terminal", l_terminal},
-      {"draw", l_draw},   {"pid", l_pid},       {"depth", l_depth},         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"sleep", l_sleep},
+                                       {"now", l_now},
+                                       {"cpus", l_cpus},
+                                       {"decode", l_decode},
+                                       {"serve", l_serve},
+                                       {"notice", l_notice},
+                                       {"on_report", l_on_report},
+                                       {"terminal", l_terminal},
+                                       {"draw", l_draw},
+                                       {"left", l_left},
+                                       {"pid", l_pid},
+                                       {"depth", l_depth},
+                                       {NULL, NULL}};
   stay_loaded();
   luaL_newlib(L, functions);
   push_buffer(L);

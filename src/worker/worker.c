@@ -18,10 +18,12 @@
 #include "fatal.h"
 #include "forks.h"
 #include "memory.h"
+#include "suspend.h"
 #include "team.h"
 
 #define ORPHAN_CHECK_MS 500 /* when the bell is held open by a stranger, the parent's death shows by this */
-#define DEAF_NS         10000000 /* without a look while one ring follows the other */
+#define DEAF_NS         10000000   /* without a look while one ring follows the other */
+#define STOPPED_NS      1000000000 /* that the listener is late: no load of the machine, but a stop */
 #define EXIT_NO_MEMORY  125
 #define LISTENER_STACK  (256 << 10)
 
@@ -97,6 +99,7 @@ static int look(struct ear *ear) {
   int sample_ms;
   if (getppid() != ear->parent)
     die();
+  suspend_look();
   ear->deaf_since = 0;
   sample_ms = team_sample(ear->team); /* first: what it takes from threads that wait is to be seen */
   return sooner(ORPHAN_CHECK_MS, sooner(sample_ms, team_share(ear->team)));
@@ -114,9 +117,17 @@ static void obey(struct ear *ear, int gone) {
     look(ear);
 }
 
+/* We were stopped, and who knows by whom: that is not the tasks' time. */
+static void allow_for_stop(struct ear *ear, int64_t expected) {
+  int64_t late = clock_now() - expected;
+  if (late > STOPPED_NS)
+    team_was_stopped(ear->team, late);
+}
+
 /* Returns as look does. */
 static int hear(struct ear *ear, int timeout_ms) {
   struct pollfd bell = {.fd = ear->hung_up ? -1 : ear->link->bell, .events = POLLIN};
+  int64_t expected = clock_now() + timeout_ms * INT64_C(1000000);
   int ready = poll(&bell, 1, timeout_ms), again_ms = 1;
   if (ready < 0)
     return timeout_ms;
@@ -124,6 +135,7 @@ static int hear(struct ear *ear, int timeout_ms) {
     obey(ear, (bell.revents & POLLHUP) != 0);
   else
     again_ms = look(ear);
+  allow_for_stop(ear, expected);
   return sooner(again_ms, team_check_deadlines(ear->team));
 }
 
@@ -166,6 +178,7 @@ static void be_alone(const struct worker_context *c, struct ear *ear) {
   if (getppid() != ear->parent)
     die();
   alone = ear;
+  suspend_look_alone(1);
 #else
   (void)c, (void)ear;
 #endif
@@ -181,6 +194,7 @@ static void find_company(void) {
   if (!start_listener(ear))
     return;
   team_has_listener(ear->team);
+  suspend_look_alone(0);
 #ifdef PR_SET_PDEATHSIG
   prctl(PR_SET_PDEATHSIG, 0);
 #endif
@@ -222,6 +236,7 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
   set_up(&options, c, link, worker);
   if (state_freeze(c->snapshot) != STATUS_OK || team_open(&ear.team, &options) != STATUS_OK)
     _exit(EXIT_NO_MEMORY);
+  suspend_prepare(parent);
   be_alone(c, &ear);
   team_join(ear.team, alone == NULL && start_listener(&ear) ? NULL : listen_alone, &ear);
   for (;;)
