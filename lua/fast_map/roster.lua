@@ -37,15 +37,12 @@ local function tell()
   io.stderr:write(M.text())
 end
 
-local listening = false
-
 --- From now on the signal tells of this map, too.
 ---@param map userdata
 function M.add(map)
   open[map] = true
-  if listening or core.depth() > 0 then return end -- a worker's signals are its own
-  listening = true
-  core.on_report(tell)
 end
+
+if core.depth() == 0 then core.on_report(tell) end -- at once: the signal must not end a script that has no map yet
 
 return M

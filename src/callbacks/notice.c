@@ -35,6 +35,8 @@ struct reporter {
 };
 
 static struct reporter reporters[REPORTERS_MOST];
+static volatile sig_atomic_t reporter_count; /* stored under reporters_lock, read by the handler */
+static volatile pid_t expecting; /* the host's process: it answers also when no state does. Written once */
 static pthread_mutex_t reporters_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* [-0, +0, e] Calls the function that the registry has under the key, if any. */
@@ -179,7 +181,9 @@ static int is_for_thread(const siginfo_t *info) {
 static void on_report(int number, siginfo_t *info, void *context) {
   int saved = errno;
   (void)context;
-  if (!want_own_reports() || !is_for_thread(info))
+  if (expecting == getpid() && reporter_count == 0)
+    (void)!write(STDERR_FILENO, NOTICE_NOTHING_RUNS, sizeof NOTICE_NOTHING_RUNS - 1);
+  else if (!want_own_reports() || !is_for_thread(info))
     pass_on(number);
   errno = saved;
 }
@@ -212,17 +216,21 @@ static void unlock_reporters(void) {
   pthread_mutex_unlock(&reporters_lock);
 }
 
+void notice_expect(void) {
+  expecting = getpid();
+  take_report_signal(1);
+}
+
 /* The state is closed. */
 static int forget_report(lua_State *L) {
   struct reporter *r;
-  int i = 0;
   lock_reporters();
   r = reporter_of(L);
-  if (r != NULL)
+  if (r != NULL) {
     atomic_store_explicit(&r->registry, NULL, memory_order_release); /* pairs with registry_in */
-  while (i < REPORTERS_MOST && atomic_load_explicit(&reporters[i].registry, memory_order_relaxed) == NULL)
-    i++;
-  if (i == REPORTERS_MOST)
+    reporter_count = reporter_count - 1;
+  }
+  if (reporter_count == 0 && expecting == 0)
     take_report_signal(0);
   unlock_reporters();
   return 0;
@@ -253,6 +261,7 @@ static void enlist(lua_State *L, lua_State *main) {
 #endif
     r->wanted = 0;
     atomic_store_explicit(&r->registry, registry_of(L), memory_order_release); /* pairs with registry_in */
+    reporter_count = reporter_count + 1;
     take_report_signal(1);
   }
   unlock_reporters();

@@ -26,6 +26,11 @@ void notice_after_statement(void);
    signal; but not where the script handles or ignores the signal itself. In a coroutine when that waits for a map, or has ended. */
 void notice_report(lua_State *L);
 
+#define NOTICE_NOTHING_RUNS "fast_map: no map runs\n"
+
+/* A host, at its start: from now on the signal does this process no harm, and is answered while no state does. */
+void notice_expect(void);
+
 /* [-0, +0, -] True when the hook that serves is set there. */
 int notice_is_pending(lua_State *L);
 

@@ -15,6 +15,7 @@
 #include "core.h"
 #include "embedded.h"
 #include "memory.h"
+#include "notice.h"
 #include "repl.h"
 
 #define INIT             "LUA_INIT"
@@ -300,6 +301,7 @@ int main(int argc, char **argv) {
     program = argv[0];
   call_name(program);
   memory_keep();
+  notice_expect();
   if (answer(argv, &exit_code))
     return exit_code;
   L = luaL_newstate();
