@@ -183,7 +183,9 @@ end
 local function read_lines(options, words, i)
   options.lines = table.move(words, i, #words, 1, {})
   for _, word in ipairs(options.lines) do
-    if word:find "^:::" then return ("'%s' after ::: only one list of lines is taken; let a script write the combinations"):format(word) end
+    if word:find "^:::" then
+      return ("'%s' after ::: only one list of lines is taken; let a script write the combinations"):format(word)
+    end
   end
 end
 
@@ -191,11 +193,12 @@ end
 local function read_all(options, words)
   local i, only_words = 1, false
   while words[i] do
-    local word, message = words[i], nil
+    local word = words[i]
     if word == ":::" then return read_lines(options, words, i + 1) end
     if word == "--" and not only_words then
       only_words, i = true, i + 1
     elseif word:find "^%-." and not only_words then
+      local message
       i, message = read_option(options, words, i)
       if not i then return message end
     else

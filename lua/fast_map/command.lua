@@ -316,7 +316,9 @@ return function(...)
     return
   end
   rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
-  local run = { done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = options.code }
+  local run = {
+    done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = options.code,
+  }
   local good, result = pcall(run_all, run, options)
   local status = good and result or exit_code_of(run, result)
   if status ~= 0 then os.exit(status, true) end

@@ -13,8 +13,8 @@ local KEPT = 1000 -- entries between two looks at the file
 local Joblog = {}
 Joblog.__index = Joblog
 
--- A line that holds an end of line itself (--null, :::) stays on one: a NUL stands for it, as parallel writes it, which such a line
--- cannot hold.
+-- A line that holds an end of line itself (--null, :::) stays on one: a NUL, which it cannot hold, stands for that, as
+-- parallel writes it.
 local function escape(line)
   return line:find "\n" and line:gsub("\n", "\0") or line
 end

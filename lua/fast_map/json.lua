@@ -60,7 +60,8 @@ local function closing_quote(text, from)
   return at
 end
 
--- Whole strings are looked at: a mark's characters may stand inside of one. Keys may look like marks, but a colon follows them.
+-- Whole strings are looked at: a mark's characters may stand inside of one. Keys may look like marks, but a colon follows
+-- them.
 local function unmarked(text, texts)
   local parts, from, open = {}, 1, text:find('"', 1, true)
   while open do
