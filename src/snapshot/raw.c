@@ -57,6 +57,14 @@ int raw_next(lua_State *L) {
   return 1;
 }
 
+/* After a yield in __pairs. */
+static int finish_pairs(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 3;
+}
+
 int raw_pairs(lua_State *L) {
   luaL_checkany(L, 1);
   if (luaL_getmetafield(L, 1, "__pairs") == LUA_TNIL) {
@@ -65,7 +73,7 @@ int raw_pairs(lua_State *L) {
     lua_pushnil(L);
   } else {
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 3);
+    lua_callk(L, 1, 3, 0, finish_pairs);
   }
   return 3;
 }

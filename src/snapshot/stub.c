@@ -49,10 +49,16 @@ static int light_newindex(lua_State *L) {
   return 0;
 }
 
+static int finish_call(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  return lua_gettop(L);
+}
+
 static int light_call(lua_State *L) {
   stub_settle(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, finish_call);
+  return finish_call(L, LUA_OK, 0);
 }
 
 static int light_pairs(lua_State *L) {

@@ -64,7 +64,15 @@ static void open_types(lua_State *L) {
   copy_finish(&c);
 }
 
-/* (s, k) -> value: the first index of a string fetches the library. */
+/* After a yield. */
+static int finish_index(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 1;
+}
+
+/* (s, k) -> value: the first index of a string fetches the library. That may have an __index, which may yield. */
 static int string_index(lua_State *L) {
   lua_settop(L, 2);
   type_meta_settle(L);
@@ -72,7 +80,16 @@ static int string_index(lua_State *L) {
   lua_getmetatable(L, -1);
   lua_getfield(L, -1, "__index");
   lua_pushvalue(L, 2);
-  lua_gettable(L, -2);
+  if (lua_istable(L, -2) && lua_rawget(L, -2) == LUA_TNIL &&
+      luaL_getmetafield(L, -2, "__index") == LUA_TFUNCTION) {
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, 2);
+    lua_callk(L, 2, 1, 0, finish_index);
+    return 1;
+  }
+  lua_settop(L, 5);
+  lua_pushvalue(L, 2);
+  lua_gettable(L, 5);
   return 1;
 }
 
