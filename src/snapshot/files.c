@@ -129,12 +129,11 @@ int files_copy(struct copy *c) {
 
 /* ------------------------------------------------------------------ writing whole lines */
 
-/* [-0, +1, m] Joins the arguments from `first` on as io.write shows them. */
-static void join(lua_State *L, int first) {
+/* [-0, +1, m] Joins the arguments from `first` to `last` as io.write shows them. */
+static void join(lua_State *L, int first, int last) {
   luaL_Buffer b;
-  int top = lua_gettop(L);
   luaL_buffinit(L, &b);
-  for (int i = first; i <= top; i++) {
+  for (int i = first; i <= last; i++) {
     if (lua_type(L, i) == LUA_TNUMBER && !lua_isinteger(L, i)) {
       char *room = luaL_prepbuffsize(&b, 64);
       luaL_addsize(&b, (size_t)snprintf(room, 64, LUA_NUMBER_FMT, (LUAI_UACNUMBER)lua_tonumber(L, i)));
@@ -147,12 +146,14 @@ static void join(lua_State *L, int first) {
   luaL_pushresult(&b);
 }
 
-/* [-0, +n, e] Writes the arguments from `first` on at once; the file is at index `file`. */
-static int write_all(lua_State *L, FILE *f, int file, int first) {
+/* [-0, +n, e] Writes the arguments from `first` to `last` at once; the file is at index `file`. */
+static int write_all(lua_State *L, FILE *f, int file, int first, int last) {
   size_t size;
   const char *bytes;
-  if (lua_gettop(L) != first || lua_type(L, first) != LUA_TSTRING)
-    join(L, first);
+  if (first == last && lua_type(L, first) == LUA_TSTRING)
+    lua_pushvalue(L, first);
+  else
+    join(L, first, last);
   bytes = lua_tolstring(L, -1, &size);
   if (!output_write(&import_of(L)->output, f, bytes, size))
     return luaL_fileresult(L, 0, NULL);
@@ -169,19 +170,18 @@ static FILE *check_open(lua_State *L, int idx) {
 
 int files_method_write(lua_State *L) {
   FILE *f = check_open(L, 1);
-  lua_pushvalue(L, 1);
-  lua_insert(L, 1);
-  return write_all(L, f, 1, 3);
+  return write_all(L, f, 1, 2, lua_gettop(L));
 }
 
+/* The file goes above the arguments: messages count these. */
 int files_write(lua_State *L) {
+  int last = lua_gettop(L);
   luaL_Stream *stream;
   lua_getfield(L, LUA_REGISTRYINDEX, "_IO_output"); /* liolib's */
-  lua_insert(L, 1);
-  stream = lua_touserdata(L, 1);
+  stream = lua_touserdata(L, -1);
   if (stream->closef == NULL)
     return luaL_error(L, "default %s file is closed", "output");
-  return write_all(L, stream->f, 1, 2);
+  return write_all(L, stream->f, last + 1, 1, last);
 }
 
 /* ------------------------------------------------------------------ popen */

@@ -64,6 +64,24 @@ struct function_index {
   int count;
 };
 
+struct name { /* of a function in package.loaded: module.field, or the module itself */
+  const char *module, *field;
+};
+
+struct name_module { /* a table in package.loaded */
+  const char *name;
+  const void *value;
+};
+
+struct name_index {
+  _Atomic int made;         /* stored after all else (release), loaded before it (acquire): name_index.c */
+  struct addresses numbers; /* function -> 1.. */
+  struct name *name;        /* [1, count] */
+  int count;
+  struct name_module *module; /* [0, module_count) */
+  int module_count;
+};
+
 struct snapshot {
   lua_State *view;      /* the first view; in a worker its stack is used under the
                       lock only */
@@ -86,6 +104,7 @@ struct snapshot {
   struct function_index c_functions; /* of C modules */
   _Atomic int lua_indexed; /* both are stored with release and loaded with acquire in module_index.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */
+  struct name_index names;             /* name_index.c's */
   struct origin *origin;               /* parent only: origin.c's */
 };
 

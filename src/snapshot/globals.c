@@ -6,6 +6,7 @@
 
 #include "library.h"
 #include "mirror.h"
+#include "names.h"
 #include "raw.h"
 #include "standard.h"
 #include "type_meta.h"
@@ -71,6 +72,7 @@ int globals_get_meta(lua_State *L) {
 
 void globals_open(lua_State *L) {
   const struct snapshot *s = import_of(L)->snapshot;
+  names_open(L);
   lua_pushglobaltable(L);
   mirror_open(L, MIRROR_GLOBALS, -1);
   lua_pop(L, 1);

@@ -10,6 +10,7 @@ static const struct {
     {FROZEN_GLOBALS, STEP_GLOBAL}, {FROZEN_LOADED, STEP_LOADED}, {FROZEN_PRELOAD, STEP_PRELOAD}};
 
 static const char touched_keys[MIRROR_COUNT]; /* registry: set of the touched names */
+static const char loaded_key = 0;             /* registry: package.loaded; see names.h */
 
 int mirror_at(lua_State *L, int idx) {
   const struct import *I = import_of(L);
@@ -122,11 +123,30 @@ void mirror_fill(lua_State *L, int mirror, int t) {
   lua_pop(L, 1);
 }
 
+/* [-0, +1, m] */
+static void push_loaded(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key) != LUA_TNIL)
+    return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_key);
+}
+
 void mirror_push(lua_State *L, int mirror) {
   if (mirror == MIRROR_GLOBALS)
     lua_pushglobaltable(L);
+  else if (mirror == MIRROR_LOADED)
+    push_loaded(L);
   else
-    lua_getfield(L, LUA_REGISTRYINDEX, mirror == MIRROR_LOADED ? LUA_LOADED_TABLE : LUA_PRELOAD_TABLE);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+}
+
+void mirror_push_loaded(lua_State *L) {
+  if (import_of_script(L) != NULL)
+    mirror_push(L, MIRROR_LOADED);
+  else
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }
 
 /* (mirror, name) -> value or nil */

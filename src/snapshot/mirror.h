@@ -16,8 +16,11 @@ void mirror_open(lua_State *L, enum mirror mirror, int idx);
 /* Which mirror the table at idx is; -1: none. */
 int mirror_at(lua_State *L, int idx);
 
-/* [-0, +1, -] */
+/* [-0, +1, m] */
 void mirror_push(lua_State *L, int mirror);
+
+/* [-0, +1, m] package.loaded of a thread or of the script. */
+void mirror_push_loaded(lua_State *L);
 
 /* [-0, +1, -] Pushes the set of the touched names. */
 void mirror_push_touched(lua_State *L, int mirror);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "mirror.h"
 #include "module_index.h"
 #include "raw.h"
 #include "standard.h"
@@ -37,7 +38,7 @@ void modules_push(struct copy *c, const char *name) {
 static int open_module(lua_State *L) {
   lua_CFunction open = lua_tocfunction(L, 3);
   lua_settop(L, 2);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  mirror_push(L, MIRROR_LOADED);
   lua_pushcfunction(L, open);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 2);

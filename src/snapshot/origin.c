@@ -7,6 +7,7 @@
 
 #include "files.h"
 #include "locator.h"
+#include "mirror.h"
 #include "place.h"
 
 #define NODE_LIMIT  20000  /* objects of the script that the parent looks at to learn their places */
@@ -117,7 +118,7 @@ static int index_script(lua_State *L) {
   lua_insert(L, -2);
   meet(L, o, 2, (struct place){.step = STEP_GLOBAL}, 3);
   lua_settop(L, 2);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  mirror_push_loaded(L);
   loaded = lua_topointer(L, -1);
   if (lua_istable(L, -1))
     meet_fields(L, o, 2, 0, STEP_LOADED);
@@ -231,8 +232,10 @@ static int follow(lua_State *L, struct snapshot *s, struct locator *r) {
       lua_pushglobaltable(L);
     else if (p.step == STEP_REGISTRY)
       lua_pushvalue(L, LUA_REGISTRYINDEX);
-    else if (p.step == STEP_LOADED || p.step == STEP_PRELOAD)
-      lua_getfield(L, LUA_REGISTRYINDEX, p.step == STEP_LOADED ? LUA_LOADED_TABLE : LUA_PRELOAD_TABLE);
+    else if (p.step == STEP_LOADED)
+      mirror_push_loaded(L);
+    else if (p.step == STEP_PRELOAD)
+      lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     if (locator_has_name(p.step)) {
       if (!lua_istable(L, -1))
         break;

@@ -5,6 +5,7 @@
 
 #include "globals.h"
 #include "mirror.h"
+#include "names.h"
 #include "stub.h"
 #include "type_meta.h"
 
@@ -88,7 +89,7 @@ static void push_meta(lua_State *L) {
     stub_settle(L, 1);
   if (mirror_at(L, 1) == MIRROR_GLOBALS)
     globals_get_meta(L);
-  else if (!lua_getmetatable(L, 1))
+  else if (names_hides_meta(L, 1) || !lua_getmetatable(L, 1))
     lua_pushnil(L);
 }
 
@@ -124,6 +125,8 @@ static int set_meta(lua_State *L) {
     globals_set_meta(L, 2);
   } else {
     stub_settle(L, 1);
+    if (names_hides_meta(L, 1))
+      names_give_up(L);
     lua_setmetatable(L, 1);
   }
   lua_settop(L, 1);

@@ -15,6 +15,7 @@
 #include "library.h"
 #include "mirror.h"
 #include "modules.h"
+#include "name_index.h"
 #include "origin.h"
 #include "type_meta.h"
 
@@ -71,6 +72,7 @@ static int release(lua_State *L) {
   free(s->module);
   free(s->c_functions.function);
   free(s->lua_functions.function);
+  name_index_release(&s->names);
   addresses_release(&s->modules);
   addresses_release(&s->c_functions.numbers);
   addresses_release(&s->lua_functions.numbers);

@@ -31,9 +31,9 @@ static int open_package(lua_State *L) {
   lua_rawset(L, 1);
   lua_pushvalue(L, 3);
   lua_setmetatable(L, 1);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  mirror_push(L, MIRROR_LOADED);
   mirror_open(L, MIRROR_LOADED, -1);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  mirror_push(L, MIRROR_PRELOAD);
   mirror_open(L, MIRROR_PRELOAD, -1);
   lua_settop(L, 4);
   return 1;

@@ -3,7 +3,9 @@
 
 #include <lauxlib.h>
 
+#include "library.h"
 #include "mask.h"
+#include "mirror.h"
 
 static _Thread_local lua_State
     *volatile now;                        /* this thread's; stored only by it, read by its signal handlers */
@@ -94,7 +96,8 @@ static int pass(lua_State *L, lua_State *co, int count) {
 int running_resume(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   int count;
-  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  if (co == NULL)
+    return library_named("coroutine", "resume")->function(L); /* raises, in the words of this release */
   count = pass(L, co, lua_gettop(L) - 1);
   lua_pushboolean(L, count >= 0);
   lua_insert(L, count >= 0 ? -(count + 1) : -2);
@@ -103,9 +106,10 @@ int running_resume(lua_State *L) {
 
 /* [-1, +0, v] Raises what the coroutine was ended by, or could not be resumed for. */
 static int fail(lua_State *L, lua_State *co) {
-  if (has_failed(lua_status(co)) && lua_resetthread(co) != LUA_OK) /* that closes its variables */
+  int status = lua_status(co);
+  if (has_failed(status) && (status = lua_resetthread(co)) != LUA_OK) /* that closes its variables */
     lua_xmove(co, L, 1);
-  if (lua_type(L, -1) == LUA_TSTRING) {
+  if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
     luaL_where(L, 1);
     lua_insert(L, -2);
     lua_concat(L, 2);
@@ -166,7 +170,7 @@ void running_track(lua_State *L, lua_Hook hook) {
   one_shot = hook;
   if (now == NULL)
     start(L);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  mirror_push_loaded(L);
   lua_pushliteral(L, "coroutine");
   if (lua_rawget(L, -2) == LUA_TTABLE) {
     replace(L, "resume", running_resume);
