@@ -92,6 +92,7 @@ struct snapshot {
   int string_meta_plain;   /* the metatable of strings is as Lua makes it */
   int file_meta_plain;     /* so is that of files */
   int default_files_plain; /* io.input() and io.output() are the standard ones */
+  int warnings;            /* the script shows them */
   int type_metas;          /* numbers, functions or the like have a metatable */
   lua_State **idle;        /* views nobody uses, under the lock */
   int idle_count, idle_capacity;

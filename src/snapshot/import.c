@@ -10,7 +10,7 @@
 #include "globals.h"
 #include "mirror.h"
 #include "place.h"
-#include "stand_in.h"
+#include "warning.h"
 
 static const char import_key = 0; /* registry: the import, in a thread's state */
 static const char copies_key = 0; /* registry: the table with all copies */
@@ -33,7 +33,8 @@ void import_open(struct import *I, lua_State *L) {
   *(struct import **)lua_getextraspace(L) = I;
   lua_pushlightuserdata(L, I);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &import_key);
-  lua_setwarnf(L, stand_in_warn, I);
+  lua_setwarnf(L, warning_write, I);
+  I->warnings = I->snapshot->warnings;
   lua_createtable(L, 4, 0);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &copies_key);
   globals_open(L);

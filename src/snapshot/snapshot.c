@@ -18,6 +18,7 @@
 #include "name_index.h"
 #include "origin.h"
 #include "type_meta.h"
+#include "warning.h"
 
 #define SNAPSHOT "fast_map.snapshot"
 
@@ -283,6 +284,7 @@ static void *allocate_frozen(void *data, void *block, size_t old_size, size_t si
 enum status snapshot_freeze(struct snapshot *s) {
   lua_State *V = s->view;
   lua_gc(V, LUA_GCSTOP);
+  s->warnings = warning_is_on(V);
   if (s->outer != NULL && s->outer->memory_limit != NULL)
     *s->outer->memory_limit = 0;
   script_memory.allocate = lua_getallocf(V, &script_memory.data);

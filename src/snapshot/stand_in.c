@@ -36,30 +36,6 @@ static int print(lua_State *L) {
   return 0;
 }
 
-static void append(struct buffer *b, const char *text) {
-  (void)buffer_append(b, text, strlen(text)); /* without memory a warning is cut */
-}
-
-void stand_in_warn(void *import, const char *message, int to_be_continued) {
-  struct import *I = import;
-  if (I->warning.size == 0 && !to_be_continued && message[0] == '@') {
-    if (strcmp(message, "@on") == 0)
-      I->warnings = 1;
-    else if (strcmp(message, "@off") == 0)
-      I->warnings = 0;
-    return;
-  }
-  if (I->warning.size == 0)
-    append(&I->warning, "Lua warning: ");
-  append(&I->warning, message);
-  if (to_be_continued)
-    return;
-  append(&I->warning, "\n");
-  if (I->warnings)
-    fwrite(I->warning.bytes, 1, I->warning.size, stderr);
-  buffer_reset(&I->warning, 0);
-}
-
 /* ------------------------------------------------------------------ os */
 
 static int os_exit(lua_State *L) {
