@@ -11,6 +11,7 @@ local getinfo, getmetatable, getupvalue = debug.getinfo, debug.getmetatable, deb
 local concat, sort = table.concat, table.sort
 local dump, pack = string.dump, string.pack
 local digest = require("fast_map.core").digest
+local plain = require "fast_map.plain"
 
 local M = {}
 
@@ -282,7 +283,7 @@ end
 function Content:standalone(value)
   local w = writer(self, false)
   w.root = value
-  put_value(w, value)
+  plain(put_value, w, value)
   return text_of(w)
 end
 
@@ -309,13 +310,13 @@ end
 ---@return string
 function Content:of(...)
   local w = writer(self, true)
-  for i = 1, select("#", ...) do put_value(w, (select(i, ...))) end
+  for i = 1, select("#", ...) do plain(put_value, w, (select(i, ...))) end
   return text_of(w)
 end
 
 --- Knows the modules that are loaded at this moment.
 function M.new()
-  return setmetatable({ names = names_of_modules(), metatables = setmetatable({}, { __mode = "k" }) }, Content)
+  return setmetatable({ names = plain(names_of_modules), metatables = setmetatable({}, { __mode = "k" }) }, Content)
 end
 
 return M

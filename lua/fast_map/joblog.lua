@@ -3,6 +3,7 @@
 -- Lines are known by their text, not by their number: an input that has changed since is resumed rightly.
 
 local core = require "fast_map.core"
+local plain = require "fast_map.plain"
 
 local M = {}
 
@@ -74,8 +75,8 @@ end
 function Joblog:note(number, line, result, started, seconds, failed)
   local kept = self.kept
   if not kept then return false end
-  kept[#kept + 1] = ("%d\t:\t%.3f\t%.3f\t%d\t%d\t%d\t0\t%s\n"):format(number, self.epoch + (started or core.now()),
-    seconds or 0, #line, result and #result or 0, failed and 1 or 0, escape(line))
+  kept[#kept + 1] = plain(string.format, "%d\t:\t%.3f\t%.3f\t%d\t%d\t%d\t0\t%s\n", number,
+    self.epoch + (started or core.now()), seconds or 0, #line, result and #result or 0, failed and 1 or 0, escape(line))
   return #kept >= KEPT
 end
 

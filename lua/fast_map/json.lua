@@ -3,6 +3,9 @@
 -- lua-cjson rounds numbers to 14 digits as it writes them: identifiers and times of 16 digits would come out as others. What
 -- has more is written here.
 
+local core = require "fast_map.core"
+local plain = require "fast_map.plain"
+
 local EXACT = 2.0 ^ 53 -- below, each whole number has a double of its own
 local ROUND = 1e14     -- from here on, lua-cjson writes whole numbers with an exponent, or rounds them
 
@@ -13,10 +16,10 @@ local function digits(n)
   if n % 1 == 0 and n > -EXACT and n < EXACT then return (n <= -ROUND or n >= ROUND) and ("%.0f"):format(n) or nil end
   if tonumber(("%.14g"):format(n)) == n then return nil end
   for precision = 15, 16 do
-    local text = ("%." .. precision .. "g"):format(n)
+    local text = plain(string.format, "%." .. precision .. "g", n)
     if tonumber(text) == n then return text end
   end
-  return ("%.17g"):format(n)
+  return plain(string.format, "%.17g", n)
 end
 
 local function clone(list)
@@ -78,7 +81,14 @@ local function unmarked(text, texts)
   return table.concat(parts)
 end
 
-local function write(value, encode)
+-- Whether lua-cjson writes and reads numbers rightly now: it looks for the locale's decimal point when it is loaded, and
+-- keeps to what it found.
+local function is_right(cjson)
+  return core.decimal_point() == "." or cjson.encode(0.5) == "0.5"
+end
+
+local function write(value, cjson)
+  local encode = is_right(cjson) and cjson.encode or function(part) return plain(cjson.encode, part) end
   local good, text = pcall(encode, value)
   if not good then error("the result cannot be JSON: " .. tostring(text), 0) end
   local texts = {} -- the value is a tree, or encode would have raised
@@ -91,16 +101,20 @@ end
 ---@param cjson table the module
 ---@return fun(line: string, index: integer): string?
 return function(f, cjson)
-  local decode, encode = cjson.decode, cjson.encode
   local function encoded(...)
     local count = select("#", ...)
     if count > 1 then error(("returned %d values; with --json a result is one value: return a table"):format(count), 0) end
     local first = ...
     if first == nil then return nil end
-    return write(first, encode) .. "\n"
+    return write(first, cjson) .. "\n"
   end
   return function(line, index)
-    local good, value = pcall(decode, line)
+    local good, value
+    if is_right(cjson) then
+      good, value = pcall(cjson.decode, line)
+    else
+      good, value = pcall(plain, cjson.decode, line)
+    end
     if not good then error("the line is no JSON: " .. tostring(value), 0) end
     return encoded(f(value, index))
   end

@@ -5,6 +5,7 @@
 -- the region again and puts the cursor back where it was. Elsewhere: a line now and then.
 
 local core = require "fast_map.core"
+local plain = require "fast_map.plain"
 
 local open, getenv = io.open, os.getenv -- as they are now: a script may replace them
 
@@ -150,7 +151,7 @@ local function line_of(info, columns, paint)
   return table.concat(words, "  ")
 end
 
-local function plain(text)
+local function colorless(text)
   return text
 end
 
@@ -164,7 +165,7 @@ end
 ---@param color? boolean
 ---@return string
 function M.line(info, columns, color)
-  return line_of(info, columns, color and colored or plain)
+  return plain(line_of, info, columns, color and colored or colorless)
 end
 
 -- The terminal. One bar for all maps.
@@ -203,7 +204,7 @@ local function show_line(self, info)
   if self.lines == 0 then due = info.elapsed >= FIRST_LINE end
   if not due then return end
   self.lines, self.line_at = self.lines + 1, info.elapsed + NEXT_LINE
-  core.draw(line_of(info, math.huge, plain) .. "\n")
+  core.draw(line_of(info, math.huge, colorless) .. "\n")
 end
 
 local function show(self, info)
@@ -236,7 +237,7 @@ function M.watch(map, total, what)
   }
   map:watch(function(...)
     local info = measure(self, ...)
-    if to_terminal then show(self, info) else what(info) end
+    if to_terminal then plain(show, self, info) else what(info) end
   end)
 end
 

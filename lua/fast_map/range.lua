@@ -1,5 +1,6 @@
 -- range.lua - evenly spaced numbers that can be read as a table and take no memory each.
 
+local plain = require "fast_map.plain"
 local show = require "fast_map.show"
 
 local M = {}
@@ -28,7 +29,7 @@ function Range.__len(r)
 end
 
 function Range.__tostring(r)
-  return ("fast_map.range(%s, %s, %s)"):format(r.first, r.last, r.step)
+  return plain(string.format, "fast_map.range(%s, %s, %s)", r.first, r.last, r.step)
 end
 
 function Range.__newindex()

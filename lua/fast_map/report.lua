@@ -51,7 +51,7 @@ local function count(n)
   return ((text:sub(1, head) .. text:sub(head + 1):gsub("%d%d%d", ",%0")):gsub("^,", ""))
 end
 
--- A coordinate; without a locale's decimal comma.
+-- A coordinate.
 local function number(x)
   local tenths = math.floor(x * 10 + 0.5)
   return tenths % 10 == 0 and ("%d"):format(tenths // 10) or ("%d.%d"):format(tenths // 10, tenths % 10)

@@ -1,6 +1,7 @@
 -- roster.lua - who works on what now: told on stderr when the script gets the signal SIGUSR1.
 
 local core = require "fast_map.core"
+local plain = require "fast_map.plain"
 
 local M = {}
 
@@ -24,14 +25,16 @@ local function append(lines, map)
   if count > MOST then lines[#lines + 1] = ("  ... and %d more"):format(count - MOST) end
 end
 
---- The text: of each map, the tasks that threads work on now, the longest first.
----@return string
-function M.text()
+local function text()
   local lines = {}
   for map in pairs(open) do append(lines, map) end
   if #lines == 0 then lines[1] = "fast_map: no map runs" end
   return table.concat(lines, "\n") .. "\n"
 end
+
+--- The text: of each map, the tasks that threads work on now, the longest first.
+---@return string
+function M.text() return plain(text) end
 
 local function tell()
   io.stderr:write(M.text())

@@ -1,5 +1,7 @@
 -- show.lua - a value as an error message shows it: short, on one line, its type plain to see.
 
+local plain = require "fast_map.plain"
+
 local longest = 60 -- characters of a string; more would bury the message
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
@@ -21,7 +23,7 @@ return function(value)
   if type_name == "string" then return quote(value) end
   if type_name == "nil" or type_name == "boolean" then return tostring(value) end
   if type_name == "number" then
-    return value ~= value and "nan" or tostring(value) -- else "-nan" on some machines
+    return value ~= value and "nan" or plain(tostring, value) -- else "-nan" on some machines
   end
   if type_name == "thread" then return "a coroutine" end
   local meta = getmetatable(value)

@@ -3,6 +3,7 @@
 -- The figures come from C (figures.c: map:tally()); what they mean is decided here.
 
 local core = require "fast_map.core"
+local plain = require "fast_map.plain"
 
 local M = {}
 
@@ -187,7 +188,7 @@ local function fill(s, map)
     s.processes[i] = process
     s.busy, s.waiting, s.threads = s.busy + process.busy, s.waiting + process.waiting, s.threads + process.threads
   end
-  s.verdict = verdict(s, callers[map])
+  s.verdict = plain(verdict, s, callers[map])
   return setmetatable(s, Stats)
 end
 
@@ -234,7 +235,7 @@ local function events(s)
   return #list > 0 and ", " .. table.concat(list, ", ") or ""
 end
 
-function Stats.__tostring(s)
+local function text_of(s)
   local lines = {
     ("%s in %s (%.4g a second)%s"):format(counted(s.delivered, "task"), seconds(s.wall), s.delivered / s.wall, events(s)),
     ("held back by %s"):format(s.verdict),
@@ -251,5 +252,7 @@ function Stats.__tostring(s)
   end
   return table.concat(lines, "\n")
 end
+
+function Stats.__tostring(s) return plain(text_of, s) end
 
 return M

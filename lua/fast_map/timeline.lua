@@ -4,6 +4,7 @@
 -- however it did.
 
 local core = require "fast_map.core"
+local plain = require "fast_map.plain"
 local show = require "fast_map.show"
 
 local M = {}
@@ -44,7 +45,7 @@ function M.open(name, options, level)
 end
 
 local function write(map, file, writer, option)
-  writer(map, file)
+  plain(writer, map, file)
   if not file:close() then io.stderr:write("fast_map: the ", option, " could not be written whole\n") end
 end
 

@@ -9,12 +9,9 @@ local PIECE = 10000 -- records looked at in one go
 -- verdicts of src/worker/port.h
 local verdicts = { "done", "error", "memory", "transfer", "timeout", "crash", "cancelled", "fatal" }
 
--- A time in microseconds. %.3f would follow the locale's decimal comma.
+-- A time in microseconds.
 local function time(seconds)
-  local ns = math.floor(seconds * 1e9 + 0.5)
-  local sign = ns < 0 and "-" or ""
-  ns = math.abs(ns)
-  return ("%s%d.%03d"):format(sign, ns // 1000, ns % 1000)
+  return ("%.3f"):format(seconds * 1e6)
 end
 
 local function event(out, text)

@@ -10,6 +10,7 @@
 
 #include "forks.h"
 #include "mask.h"
+#include "plain.h"
 #include "running.h"
 
 /* The next line: within a statement things may be half done. Jumps back count as lines; code without line information has
@@ -78,10 +79,12 @@ static void serve(lua_State *L) {
   call(L, &service_key);
 }
 
-/* Within the module's own Lua code things may be half done: the hook stays for a line of the script's. */
+/* Within the module's own Lua code things may be half done, and the locale is not the script's: the hook stays for a line of the
+   script's. */
 static void on_hook(lua_State *L, lua_Debug *ar) {
   lua_getinfo(L, "S", ar);
-  if (strstr(ar->source, "fast_map/init.lua") != NULL || strstr(ar->source, "fast_map/handle.lua") != NULL)
+  if (plain_is_entered() || strstr(ar->source, "fast_map/init.lua") != NULL ||
+      strstr(ar->source, "fast_map/handle.lua") != NULL)
     return;
   if (unfinished && ar->event == LUA_HOOKLINE)
     unfinished = 0;

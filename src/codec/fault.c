@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plain.h"
+
 /* Where in a value something is, in words: upvalue 'db'.conn of function at job.lua:12. path_key and path_upvalue add a step,
    from the outermost on. */
 struct path {
@@ -131,6 +133,7 @@ static void path_find(struct encoder *e, int slot, struct path *path) {
 void fault_report(struct encoder *e, enum status status, int slot, int number, struct codec_fault *fault) {
   struct path path = {"", ""};
   char what[96];
+  locale_t before;
   if (fault == NULL)
     return;
   if (number > 0)
@@ -139,7 +142,9 @@ void fault_report(struct encoder *e, enum status status, int slot, int number, s
     snprintf(fault->text, sizeof fault->text, "%.40s is nested deeper than %d levels",
              number > 0 ? path.text : "the value", CODEC_DEPTH);
   } else if (status == STATUS_TYPE) {
+    before = plain_enter();
     path_find(e, slot, &path);
+    plain_leave(before);
     describe(e->L, what, sizeof what);
     snprintf(fault->text, sizeof fault->text, "%.90s%.105s is %.55s",
              *path.text == '\0' ? "the value" : path.text, path.owner, what);

@@ -18,6 +18,7 @@
 #include "map.h"
 #include "mask.h"
 #include "notice.h"
+#include "plain.h"
 #include "recorder.h"
 #include "terminal.h"
 #include "worker.h"
@@ -180,6 +181,23 @@ static int l_notice(lua_State *L) {
   return 0;
 }
 
+/* decimal_point() -> what numbers have now */
+static int l_decimal_point(lua_State *L) {
+  lua_pushstring(L, localeconv()->decimal_point);
+  return 1;
+}
+
+/* plain(f, ...) -> what f(...) returns; see plain.lua */
+static int l_plain(lua_State *L) {
+  locale_t before;
+  int status;
+  luaL_checkany(L, 1);
+  before = plain_enter();
+  status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  plain_leave(before);
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
 /* [-0, +0, -] The library stays when the state is closed: signals may still reach its handlers, and what is built once a
    program is kept. */
 static void stay_loaded(void) {
@@ -201,6 +219,8 @@ int luaopen_fast_map_core(lua_State *L) {
                                        {"left", l_left},
                                        {"pid", l_pid},
                                        {"depth", l_depth},
+                                       {"plain", l_plain},
+                                       {"decimal_point", l_decimal_point},
                                        {NULL, NULL}};
   stay_loaded();
   luaL_newlib(L, functions);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plain.h"
+
 struct place place_of_field(lua_State *V, uint32_t parent, int key) {
   struct place place = {.parent = parent, .step = STEP_OTHER};
   lua_Number number;
@@ -60,6 +62,7 @@ static int is_name(const char *s) {
 static void add_step(struct place_text *t, const struct place *p) {
   char text[80];
   lua_Number number;
+  locale_t before;
   switch (p->step) {
   case STEP_FIELD:
     snprintf(text, sizeof text, is_name(p->name) ? ".%.60s" : "[\"%.60s\"]", p->name);
@@ -69,7 +72,9 @@ static void add_step(struct place_text *t, const struct place *p) {
     break;
   case STEP_FLOAT:
     memcpy(&number, &p->number, sizeof number);
+    before = plain_enter();
     snprintf(text, sizeof text, "[" LUA_NUMBER_FMT "]", (LUAI_UACNUMBER)number);
+    plain_leave(before);
     break;
   case STEP_BOOLEAN:
     snprintf(text, sizeof text, "[%s]", p->number ? "true" : "false");
