@@ -31,7 +31,7 @@ needed='gcc libc6-dev make autoconf automake pkg-config liblua5.4-dev lua5.4
   lua-busted lua-check lua-socket lua-cjson lua-lpeg lua-filesystem lua-penlight lua-sql-sqlite3 lua-posix
   clang clang-format cppcheck xz-utils procps'
 # Without these a part of the developers' targets does not run.
-useful='valgrind locales libreadline8 spin lua-messagepack lua-lanes luarocks build-essential debhelper'
+useful='valgrind locales libreadline8 spin lua-messagepack lua-lanes lua-cqueues lua-sec lua-luaossl luarocks build-essential debhelper'
 
 is_installed() {
   dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed

@@ -77,42 +77,40 @@ static void need_library(struct copy *c, lua_CFunction function) {
   if (dladdr(library_address(function), &info) == 0)
     return;
   for (const struct snapshot *s = c->import->snapshot; s != NULL; s = module_index_older(s)) {
-    for (int i = 1; i <= s->module_count; i++) {
-      if (s->module[i].open == NULL || s->module[i].base != info.dli_fbase)
-        continue;
-      modules_push(c, s->module[i].name);
+    for (const struct module *m = NULL; (m = module_index_next(s, info.dli_fbase, m)) != NULL;) {
+      modules_push(c, m->name);
       lua_pop(c->L, 1);
     }
   }
 }
 
-/* Whether the upvalues of the C closure on the view's top mean the same in another state. A pointer to C data
-   need not. */
+/* [-0, +1|0, -] Whether the upvalues of the C closure on the view's top mean the same in another state: a pointer to C data need
+   not. When they do not, leaves the first such one on the view. */
 static int portable(struct copy *c) {
   const void *file_meta = c->import->snapshot->tables.file_meta;
   lua_State *V = c->view;
-  int ok = 1;
-  for (int i = 1; ok && lua_getupvalue(V, -1, i) != NULL; i++) {
+  int function = lua_gettop(V);
+  for (int i = 1; lua_getupvalue(V, function, i) != NULL; i++) {
     int type = lua_type(V, -1);
-    if (type == LUA_TUSERDATA) {
-      ok = lua_getmetatable(V, -1) && lua_topointer(V, -1) == file_meta;
-      lua_settop(V, lua_gettop(V) - (ok ? 1 : 0));
-    } else {
-      ok = type != LUA_TTHREAD && type != LUA_TLIGHTUSERDATA;
+    int ok = type != LUA_TTHREAD && type != LUA_TLIGHTUSERDATA && type != LUA_TUSERDATA;
+    if (type == LUA_TUSERDATA && lua_getmetatable(V, -1)) {
+      ok = lua_topointer(V, -1) == file_meta;
+      lua_pop(V, 1);
     }
+    if (!ok)
+      return 0;
     lua_pop(V, 1);
   }
-  return ok;
+  return 1;
 }
 
 /* A C closure that nobody has a name for. */
 static void copy_c_closure(struct copy *c, const struct place *place) {
   lua_CFunction function = lua_tocfunction(c->view, -1);
   int top = lua_gettop(c->view), count = 0;
-  int ok = portable(c);
-  lua_settop(c->view, top);
-  if (!ok) {
-    placeholder_push_function(c, place);
+  if (!portable(c)) {
+    placeholder_push_function(c);
+    lua_settop(c->view, top);
     copy_note(c, place);
     lua_pop(c->view, 1);
     return;
@@ -132,6 +130,8 @@ void c_function_copy(struct copy *c, const struct place *place) {
   lua_CFunction function = lua_tocfunction(c->view, -1);
   const struct library_function *f = library_find(function);
   int light = is_light(c->view);
+  if (f == NULL && modules_copy_function(c, place))
+    return;
   if (f == NULL && !(light && library_ours(library_address(function))))
     of_module = module_index_function(c, lua_topointer(c->view, -1));
   if (f != NULL)

@@ -140,6 +140,10 @@ void copy_overlay(struct copy *c, const struct place *place) {
   copying_push(c, copy_note(c, place), COPYING_OVERLAY);
 }
 
+void copy_overlay_registered(struct copy *c, const struct place *place) {
+  copying_push(c, copy_note(c, place), COPYING_REGISTERED);
+}
+
 void copy_upvalues(struct copy *c, const struct place *place) {
   copying_push(c, copy_note(c, place), COPYING_FUNCTION);
 }

@@ -47,6 +47,10 @@ uint32_t copy_next_entry(const struct copy *c);
    view's top in the end. */
 void copy_overlay(struct copy *c, const struct place *place);
 
+/* [-0, +0, m] The same for a table that the library keeps for itself: what means something in the script's state only is left
+   out. */
+void copy_overlay_registered(struct copy *c, const struct place *place);
+
 /* [-0, +0, m] The upvalue is the n-th of the entry's function: others that share it will join. */
 void copy_note_upvalue(struct copy *c, const void *id, uint32_t function, int n);
 

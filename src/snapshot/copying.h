@@ -12,8 +12,9 @@
 enum copying_kind {
   COPYING_TABLE,
   COPYING_FUNCTION,
-  COPYING_OVERLAY /* the copy came with a library; the script's changes to the
-                     original are laid over it */
+  COPYING_OVERLAY, /* the copy came with a library; the script's changes to the
+                        original are laid over it */
+  COPYING_REGISTERED /* the same, of what a library keeps for itself: part of it means something in one state only */
 };
 
 enum copying_stage { STAGE_META, STAGE_FIRST, STAGE_FIELDS };
@@ -33,5 +34,17 @@ void copying_push(struct copy *c, uint32_t entry, enum copying_kind kind);
 
 /* [-0, +0, m] Goes on with the topmost object until it is complete or another one is on top. */
 void copying_step(struct copy *c);
+
+/* The topmost object; and when it is complete: [-0, +0, -]. */
+struct copying *copying_top(struct import *import);
+void copying_done(struct copy *c);
+
+/* [-1, +0, m] Like lua_setmetatable, but a finalizer will not run: the object is the script's, and lives on
+   there. */
+void copying_set_metatable(lua_State *L, int object);
+
+/* [-0, +0, m] View: key, value -> key (and what is to be filled). Sets the field in the table on L's top. A weak table may
+   lose a field at any time: it does when the value cannot travel, so that caches work. */
+void copying_field(struct copy *c, uint32_t entry, int key, int weak);
 
 #endif

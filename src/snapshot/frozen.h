@@ -102,6 +102,8 @@ struct snapshot {
                                there are several of a value */
   struct module *module;    /* [1, module_count] */
   int module_count;
+  struct addresses
+      registered; /* table that a C library keeps in the registry, or in a table there -> a module of the library */
   struct function_index c_functions; /* of C modules */
   _Atomic int lua_indexed; /* both are stored with release and loaded with acquire in module_index.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */

@@ -46,6 +46,7 @@ void import_close(struct import *I) {
   free(I->entries);
   free(I->upvalues);
   free(I->copying);
+  free(I->deferred);
   addresses_release(&I->known);
   addresses_release(&I->known_upvalues);
   addresses_release(&I->copies);

@@ -56,6 +56,12 @@ struct shared_upvalue {
   int n;
 };
 
+/* A C module that is loaded, but without what the script changed in it: see modules.c. */
+struct deferred_module {
+  const struct module *module;
+  uint32_t entry;
+};
+
 /* Who is told where the task is, at the next instruction; stored by a signal handler before it sets the hook. */
 struct teller {
   void (*tell)(void *teller, const char *text);
@@ -89,10 +95,13 @@ struct import {
   struct copying *copying; /* a stack: objects that are not complete yet */
   int copying_count, copying_capacity;
   struct import_mark mark;
-  struct buffer code; /* of the function being copied */
-  int busy;           /* a run has begun, and may have been left by an error */
-  int nesting;        /* runs that wait for code of a module which may begin others */
-  int finalizers;     /* a task gave some object a finalizer, which may run at any
+  struct buffer code;               /* of the function being copied */
+  int busy;                         /* a run has begun, and may have been left by an error */
+  int nesting;                      /* runs that wait for code of a module which may begin others */
+  int loading;                      /* C modules whose luaopen runs */
+  struct deferred_module *deferred; /* what those required */
+  uint32_t deferred_count, deferred_capacity;
+  int finalizers; /* a task gave some object a finalizer, which may run at any
                      allocation */
   struct teller teller;
   struct buffer warning;  /* the beginning of one */

@@ -82,9 +82,12 @@ enum status locator_append_common(lua_State *L, int idx, struct buffer *b) {
       status = append_name(b, f->name);
     return status;
   }
-  if (!library_ours(address))
-    return STATUS_TYPE;
-  status = append_byte(b, KIND_ADDRESS);
+  return library_ours(address) ? locator_append_address(L, idx, b) : STATUS_TYPE;
+}
+
+enum status locator_append_address(lua_State *L, int idx, struct buffer *b) {
+  lua_CFunction function = lua_tocfunction(L, idx);
+  enum status status = append_byte(b, KIND_ADDRESS);
   return status == STATUS_OK ? buffer_append(b, &function, sizeof function) : status;
 }
 

@@ -4,7 +4,7 @@
 
    A reference is a kind (1 byte) and its body:
      1  Lua's own C function   library, 0, name, 0
-     2  C function of the program   address (8)
+     2  C function of the program, or of a library that both sides have   address (8)
      3  standard file          its name
      4  place                  address (8), type (1), then steps: step (1) and, by its kind, name, 0 or number (8)
 
@@ -21,6 +21,9 @@ enum locator_kind { KIND_LIBRARY = 1, KIND_ADDRESS, KIND_FILE, KIND_PLACE };
 /* [-0, +0, -] Appends a reference to what needs no place: Lua's own functions, functions of the program, standard files.
    OK; TYPE: it is none of them; NOMEM, with a part of it written, as below. */
 enum status locator_append_common(lua_State *L, int idx, struct buffer *b);
+
+/* Appends the address of the C function at idx, which has no upvalues. OK NOMEM */
+enum status locator_append_address(lua_State *L, int idx, struct buffer *b);
 
 /* Appends a reference to the place of an entry, an object of the type. OK; TYPE when nobody could follow the place; NOMEM */
 enum status locator_append_place(struct buffer *b, const struct entry *entries, uint32_t number, int type);

@@ -113,6 +113,77 @@ static enum status index_module(struct snapshot *s, const char *name) {
   return status;
 }
 
+const struct module *module_index_next(const struct snapshot *s, const void *base,
+                                       const struct module *last) {
+  for (int i = last == NULL ? 1 : (int)(last - s->module) + 1; i <= s->module_count; i++)
+    if (s->module[i].open != NULL && s->module[i].base == base)
+      return &s->module[i];
+  return NULL;
+}
+
+int module_index_maps(const struct snapshot *s, const void *base) {
+  return base != NULL && atomic_load_explicit(&s->indexed, memory_order_acquire) && /* pairs with need's */
+         module_index_next(s, base, NULL) != NULL;
+}
+
+/* [-0, +0, -] Takes down the table on the view's top as the module's. */
+static enum status add_registered(struct snapshot *s, uint32_t module) {
+  const void *table = lua_topointer(s->view, -1);
+  if (addresses_get(&s->registered, table) != 0 || addresses_get(&s->modules, table) != 0)
+    return STATUS_OK;
+  return addresses_put(&s->registered, table, module);
+}
+
+/* [-0, +0, -] The same for the tables in it too. */
+static enum status add_all_registered(struct snapshot *s, uint32_t module) {
+  lua_State *V = s->view;
+  int top = lua_gettop(V);
+  enum status status = add_registered(s, module);
+  for (lua_pushnil(V); status == STATUS_OK && lua_next(V, top); lua_pop(V, 1))
+    if (lua_type(V, -2) == LUA_TSTRING && lua_istable(V, -1))
+      status = add_registered(s, module);
+  lua_settop(V, top);
+  return status;
+}
+
+/* [-0, +0, -] Address of a C function of some library in the table on the view's top, or in a table in it; or NULL. */
+static const void *sample_method(lua_State *V) {
+  int top = lua_gettop(V);
+  const void *sample = sample_function(V);
+  for (lua_pushnil(V); sample == NULL && lua_next(V, top); lua_pop(V, 1))
+    if (lua_istable(V, -1))
+      sample = sample_function(V);
+  lua_settop(V, top);
+  return sample;
+}
+
+/* Whether a field of the registry, on the view's top, may be a C library's table. */
+static int is_registered(const struct snapshot *s) {
+  const void *table = lua_topointer(s->view, -1), *key = lua_touserdata(s->view, -2);
+  return lua_istable(s->view, -1) && table != s->tables.loaded && table != s->tables.preload &&
+         table != s->tables.globals &&
+         (lua_type(s->view, -2) == LUA_TSTRING || (key != NULL && library_foreign(key) != NULL));
+}
+
+/* Under the lock: takes down the tables that C libraries keep in the registry, such as the metatables of their types. */
+static enum status index_registered(struct snapshot *s) {
+  lua_State *V = s->view;
+  enum status status = STATUS_OK;
+  for (lua_pushnil(V); status == STATUS_OK && lua_next(V, LUA_REGISTRYINDEX); lua_pop(V, 1)) {
+    const struct module *m = NULL;
+    const void *sample;
+    if (!is_registered(s))
+      continue;
+    sample = sample_method(V);
+    if (sample != NULL && (sample = library_foreign(sample)) != NULL)
+      m = module_index_next(s, sample, NULL);
+    if (m != NULL)
+      status = add_all_registered(s, (uint32_t)(m - s->module));
+  }
+  lua_settop(V, FROZEN_SLOT_COUNT);
+  return status;
+}
+
 /* Under the lock: takes down what package.loaded has. */
 static enum status index_modules(struct snapshot *s) {
   lua_State *V = s->view;
@@ -122,7 +193,7 @@ static enum status index_modules(struct snapshot *s) {
         standard_name(&s->tables, lua_topointer(V, -1)) == NULL)
       status = index_module(s, lua_tostring(V, -2));
   lua_settop(V, FROZEN_SLOT_COUNT);
-  return status;
+  return status == STATUS_OK ? index_registered(s) : status;
 }
 
 struct snapshot *module_index_older(const struct snapshot *s) {
@@ -159,6 +230,20 @@ static const void *older_object(struct snapshot *s, const void *object) {
   return s->outer->entries[entry].origin;
 }
 
+/* NULL: it is none of these. Like the next, goes on in the older snapshots. */
+static const struct module *find_registered(struct snapshot *s, const void *table) {
+  const struct module *found;
+  uint32_t number = addresses_get(&s->registered, table);
+  if (number != 0)
+    return &s->module[number];
+  if (s->outer == NULL)
+    return NULL;
+  frozen_lock();
+  found = find_registered(module_index_older(s), older_object(s, table));
+  frozen_unlock();
+  return found;
+}
+
 /* A task that is a script has in package.loaded what it asked for so far; the script that it came from has all. */
 static const struct module *find_module(struct snapshot *s, const void *value) {
   const struct module *found = NULL;
@@ -191,6 +276,11 @@ static const struct module_function *find_function(struct snapshot *s, const voi
 const struct module *module_index_find(struct copy *c, const void *value) {
   need_index(c);
   return find_module(c->import->snapshot, value);
+}
+
+const struct module *module_index_registered(struct copy *c, const void *table) {
+  need_index(c);
+  return find_registered(c->import->snapshot, table);
 }
 
 const struct module_function *module_index_function(struct copy *c, const void *function) {

@@ -12,6 +12,16 @@ const struct module *module_index_find(struct copy *c, const void *value);
 /* [-0, +0, m] Where in a C module this C function is, or NULL. */
 const struct module_function *module_index_function(struct copy *c, const void *function);
 
+/* [-0, +0, m] A module of the C library that keeps this table in the registry, or in a table there; or NULL. */
+const struct module *module_index_registered(struct copy *c, const void *table);
+
+/* [-0, +0, -] The next module of the library that is mapped at base, after `last`, which is NULL at first; NULL at the end. */
+const struct module *module_index_next(const struct snapshot *s, const void *base, const struct module *last);
+
+/* [-0, +0, -] Whether the script has modules of the library that is mapped at base; 0 also when nobody has asked for a module
+   yet. */
+int module_index_maps(const struct snapshot *s, const void *base);
+
 /* [-0, +0, m] Whether an object of the script is a Lua module or a function of
    one: module, or module.name, or module.outer.name; the names last. */
 int module_index_name(struct copy *c, const void *value, const char **module, const char **outer,

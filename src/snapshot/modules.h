@@ -14,6 +14,9 @@ void modules_push(struct copy *c, const char *name);
    each state, pushes the copy as copy_value would and returns 1. */
 int modules_copy(struct copy *c, const struct place *place);
 
+/* The same when it is a C function that is itself a module. */
+int modules_copy_function(struct copy *c, const struct place *place);
+
 /* One thread at a time may load a module. Taken before frozen_lock where both are. */
 void modules_lock(void);
 void modules_unlock(void);

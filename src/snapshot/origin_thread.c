@@ -6,13 +6,28 @@
 #include <string.h>
 
 #include "c_function.h"
+#include "library.h"
 #include "locator.h"
+#include "module_index.h"
 #include "placeholder.h"
 #include "standard.h"
 
 /* The import of a thread's link. */
 static struct import *import_of_link(struct codec_link *link) {
   return (struct import *)((char *)link - offsetof(struct import, link));
+}
+
+/* [-0, +0, -] Whether the value at idx is a C function whose address is all of it and means the same to the script: its library was
+   mapped at the fork. */
+static int is_of_library(const struct import *I, lua_State *L, int idx) {
+  lua_CFunction function = lua_tocfunction(L, idx);
+  if (function == NULL)
+    return 0;
+  if (lua_getupvalue(L, idx, 1) != NULL) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  return module_index_maps(I->snapshot, library_foreign(library_address(function)));
 }
 
 static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, struct buffer *b) {
@@ -24,7 +39,7 @@ static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, 
       (status = import_find(I, L, lua_topointer(L, idx), &entry)) != STATUS_OK)
     return status;
   if (entry == 0)
-    return STATUS_TYPE;
+    return is_of_library(I, L, idx) ? locator_append_address(L, idx, b) : STATUS_TYPE;
   status = locator_append_place(b, I->entries, entry, placeholder_type(L, idx));
   if (status != STATUS_OK)
     b->size = size;

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "place.h"
 
@@ -10,8 +11,8 @@ static const char placeholder_key = 0; /* in the metatable of every placeholder 
 
 struct placeholder {
   uint32_t entry;
-  int type;      /* of what it stands for */
-  char what[60]; /* "a userdata (pg.conn)" */
+  int type;       /* of what it stands for */
+  char what[112]; /* "a userdata (pg.conn)" */
 };
 
 #define ADVICE "which cannot travel to a task: open it in the task"
@@ -68,39 +69,46 @@ static void push_meta(lua_State *L, const struct import *I, const struct placeho
 }
 
 /* The type of the view's top, with the name its metatable gives it. */
-static void describe(struct copy *c, struct placeholder *p) {
+static void describe(struct copy *c, char *what, size_t size) {
   lua_State *V = c->view;
   const struct placeholder *outer; /* the script is a task itself, and has got no further */
-  p->type = lua_type(V, -1);
-  if (p->type == LUA_TTHREAD) {
-    snprintf(p->what, sizeof p->what, "a coroutine");
+  int type = lua_type(V, -1);
+  if (type != LUA_TUSERDATA) {
+    snprintf(what, size, type == LUA_TTHREAD ? "a coroutine" : "a pointer");
     return;
   }
   frozen_lock(); /* for a key that is a pointer */
   outer = placeholder_at(V, -1);
   frozen_unlock();
-  snprintf(p->what, sizeof p->what, "%s", outer != NULL ? outer->what : "a userdata");
+  snprintf(what, size, "%s", outer != NULL ? outer->what : "a userdata");
   if (outer != NULL || !lua_getmetatable(V, -1))
     return;
   lua_pushvalue(V, FROZEN_NAME);
   if (lua_rawget(V, -2) == LUA_TSTRING)
-    snprintf(p->what, sizeof p->what, "a userdata (%s)", lua_tostring(V, -1));
+    snprintf(what, size, "a userdata (%.60s)", lua_tostring(V, -1));
   lua_pop(V, 2);
 }
 
 void placeholder_push(struct copy *c, const struct place *place) {
   struct placeholder *p = lua_newuserdatauv(c->L, sizeof *p, 0);
   p->entry = copy_next_entry(c);
-  describe(c, p);
+  p->type = lua_type(c->view, -1);
+  describe(c, p->what, sizeof p->what);
   push_meta(c->L, c->import, p, place);
   lua_setmetatable(c->L, -2);
 }
 
-void placeholder_push_function(struct copy *c, const struct place *place) {
+void placeholder_push_function(struct copy *c) {
   struct placeholder *p = lua_newuserdatauv(c->L, sizeof *p, 0);
-  (void)place;
+  int outer = lua_tocfunction(c->view, -2) == call;
+  char what[sizeof p->what - 32];
   p->entry = copy_next_entry(c);
-  snprintf(p->what, sizeof p->what, "a C function of a library that a task cannot load");
+  p->type = LUA_TFUNCTION;
+  describe(c, what, sizeof what);
+  if (outer)
+    memcpy(p->what, ((const struct placeholder *)lua_touserdata(c->view, -1))->what, sizeof p->what);
+  else
+    snprintf(p->what, sizeof p->what, "a C function that holds %s", what);
   lua_pushcclosure(c->L, call, 1);
 }
 

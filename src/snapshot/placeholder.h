@@ -8,8 +8,9 @@
 /* [-0, +1, m] For the view's top (a coroutine or a userdata), which the caller notes next. */
 void placeholder_push(struct copy *c, const struct place *place);
 
-/* [-0, +1, m] For a C function, which the caller notes next: raises when it is called. */
-void placeholder_push_function(struct copy *c, const struct place *place);
+/* [-0, +1, m] For a C function, which the caller notes next: raises when it is called. The view's top is the upvalue that
+   cannot travel, the function below. */
+void placeholder_push_function(struct copy *c);
 
 /* [-0, +0, -] Whether the value at idx is a placeholder; only those for userdata and coroutines are told. */
 int placeholder_is(lua_State *L, int idx);

@@ -75,6 +75,7 @@ static int release(lua_State *L) {
   free(s->lua_functions.function);
   name_index_release(&s->names);
   addresses_release(&s->modules);
+  addresses_release(&s->registered);
   addresses_release(&s->c_functions.numbers);
   addresses_release(&s->lua_functions.numbers);
   return 0;
