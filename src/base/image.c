@@ -14,16 +14,28 @@ typedef Elf32_Phdr segment;
 #endif
 
 /* A library is mapped from its header on, which tells where the rest is. */
-int image_holds(const void *base, const void *bytes, size_t size) {
+static const segment *segments(const void *base, int *count) {
   const header *h = base;
-  const char *start = base;
-  const segment *s;
-  if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
-    return 0;
-  s = (const void *)(start + h->e_phoff);
-  for (int i = 0; i < h->e_phnum; i++, s++)
+  *count = memcmp(h->e_ident, ELFMAG, SELFMAG) == 0 ? h->e_phnum : 0;
+  return (const void *)((const char *)base + h->e_phoff);
+}
+
+int image_holds(const void *base, const void *bytes, size_t size) {
+  int count;
+  const segment *s = segments(base, &count);
+  for (; count > 0; count--, s++)
     if (s->p_type == PT_LOAD && (s->p_flags & PF_R) != 0 && (s->p_flags & PF_W) == 0 &&
-        memmem(start + s->p_vaddr, s->p_filesz, bytes, size) != NULL)
+        memmem((const char *)base + s->p_vaddr, s->p_filesz, bytes, size) != NULL)
+      return 1;
+  return 0;
+}
+
+int image_spans(const void *base, const void *address) {
+  uintptr_t offset = (uintptr_t)address - (uintptr_t)base;
+  int count;
+  const segment *s = segments(base, &count);
+  for (; count > 0; count--, s++)
+    if (s->p_type == PT_LOAD && offset >= s->p_vaddr && offset < s->p_vaddr + s->p_memsz)
       return 1;
   return 0;
 }

@@ -8,4 +8,7 @@
 /* Whether the library mapped at base has these bytes in what it cannot write to: its code and its literals. */
 int image_holds(const void *base, const void *bytes, size_t size);
 
+/* Whether the address lies in the library mapped at base. */
+int image_spans(const void *base, const void *address);
+
 #endif

@@ -116,22 +116,25 @@ static void copy_string(struct copy *c, const struct place *place) {
   }
 }
 
-/* Entries in the array part and others of the view's top table. (lua_rawlen would write to it.) */
-static void count_fields(lua_State *V, int *array, int *others) {
-  *array = *others = 0;
+/* Entries in the array part and others of the view's top table, and how many have C functions. (lua_rawlen would write to it.) */
+static void count_fields(lua_State *V, int *array, int *others, int *c_functions) {
+  *array = *others = *c_functions = 0;
   for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
     if (lua_isinteger(V, -2) && lua_tointeger(V, -2) == *array + 1)
       ++*array;
     else
       ++*others;
+    *c_functions += lua_iscfunction(V, -1);
   }
 }
 
 static void copy_table(struct copy *c, const struct place *place) {
-  int array, others;
+  int array, others, c_functions;
   if (type_meta_copy(c, place) || globals_copy(c, place) || modules_copy(c, place))
     return;
-  count_fields(c->view, &array, &others);
+  count_fields(c->view, &array, &others, &c_functions);
+  if (c_functions > 0 && modules_copy_registered(c))
+    return;
   lua_createtable(c->L, array, others);
   copying_push(c, copy_note(c, place), COPYING_TABLE);
 }

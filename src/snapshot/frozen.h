@@ -52,6 +52,7 @@ struct module { /* in package.loaded */
   lua_CFunction open; /* NULL: not a C module, or nobody knows how to open it */
   const char *path;   /* of its library */
   const void *base;   /* where that is mapped */
+  int foreign;        /* that is neither Lua nor fast_map */
 };
 
 struct module_function { /* a function found in a module: module[.outer].name */
@@ -102,8 +103,10 @@ struct snapshot {
                                there are several of a value */
   struct module *module;    /* [1, module_count] */
   int module_count;
+  /* stored with release and loaded with acquire in module_index.c, as the next of its kind */
+  _Atomic int registered_indexed;
   struct addresses
-      registered; /* table that a C library keeps in the registry, or in a table there -> a module of the library */
+      registered; /* table that a C library keeps in the registry, or in a table there -> a module of it */
   struct function_index c_functions; /* of C modules */
   _Atomic int lua_indexed; /* both are stored with release and loaded with acquire in module_index.c */
   struct function_index lua_functions; /* of Lua modules; made when first needed */

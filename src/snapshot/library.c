@@ -148,8 +148,3 @@ int library_ours(const void *address) {
   const void *base = base_of(address);
   return base != NULL && (base == library.bases[0] || base == library.bases[1]);
 }
-
-const void *library_foreign(const void *address) {
-  const void *base = base_of(address);
-  return base == library.bases[0] || base == library.bases[1] ? NULL : base;
-}

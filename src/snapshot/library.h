@@ -40,7 +40,4 @@ const void *library_address(lua_CFunction function);
    luaopen. */
 int library_ours(const void *address);
 
-/* Where the library that has the address is mapped; NULL when it is one of those, or when the address is in none. */
-const void *library_foreign(const void *address);
-
 #endif

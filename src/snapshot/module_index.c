@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "library.h"
 #include "standard.h"
 
@@ -58,6 +59,7 @@ static lua_CFunction find_open(const void *address, struct module *m) {
   dlclose(handle);
   m->path = info.dli_fname;
   m->base = info.dli_fbase;
+  m->foreign = !library_ours(address);
   return open;
 }
 
@@ -121,11 +123,6 @@ const struct module *module_index_next(const struct snapshot *s, const void *bas
   return NULL;
 }
 
-int module_index_maps(const struct snapshot *s, const void *base) {
-  return base != NULL && atomic_load_explicit(&s->indexed, memory_order_acquire) && /* pairs with need's */
-         module_index_next(s, base, NULL) != NULL;
-}
-
 /* [-0, +0, -] Takes down the table on the view's top as the module's. */
 static enum status add_registered(struct snapshot *s, uint32_t module) {
   const void *table = lua_topointer(s->view, -1);
@@ -157,26 +154,53 @@ static const void *sample_method(lua_State *V) {
   return sample;
 }
 
+/* The first module of the foreign library that has the address, or NULL. */
+static const struct module *module_at(const struct snapshot *s, const void *address) {
+  const void *other = NULL; /* a base that it is not in */
+  for (int i = 1; i <= s->module_count; i++) {
+    const struct module *m = &s->module[i];
+    if (m->open == NULL || !m->foreign || m->base == other)
+      continue;
+    if (image_spans(m->base, address))
+      return m;
+    other = m->base;
+  }
+  return NULL;
+}
+
+static int has_foreign(const struct snapshot *s) {
+  for (int i = 1; i <= s->module_count; i++)
+    if (s->module[i].open != NULL && s->module[i].foreign)
+      return 1;
+  return 0;
+}
+
+const void *module_index_base(const struct snapshot *s, const void *address) {
+  for (; s != NULL && atomic_load_explicit(&s->indexed, memory_order_acquire); /* pairs with need's release */
+       s = module_index_older(s)) {
+    const struct module *m = module_at(s, address);
+    if (m != NULL)
+      return m->base;
+  }
+  return NULL;
+}
+
 /* Whether a field of the registry, on the view's top, may be a C library's table. */
 static int is_registered(const struct snapshot *s) {
-  const void *table = lua_topointer(s->view, -1), *key = lua_touserdata(s->view, -2);
-  return lua_istable(s->view, -1) && table != s->tables.loaded && table != s->tables.preload &&
-         table != s->tables.globals &&
-         (lua_type(s->view, -2) == LUA_TSTRING || (key != NULL && library_foreign(key) != NULL));
+  const void *table = lua_topointer(s->view, -1);
+  return lua_istable(s->view, -1) && !lua_isnumber(s->view, -2) && table != s->tables.loaded &&
+         table != s->tables.preload && table != s->tables.globals;
 }
 
 /* Under the lock: takes down the tables that C libraries keep in the registry, such as the metatables of their types. */
 static enum status index_registered(struct snapshot *s) {
   lua_State *V = s->view;
   enum status status = STATUS_OK;
+  if (!has_foreign(s))
+    return STATUS_OK;
   for (lua_pushnil(V); status == STATUS_OK && lua_next(V, LUA_REGISTRYINDEX); lua_pop(V, 1)) {
-    const struct module *m = NULL;
-    const void *sample;
-    if (!is_registered(s))
-      continue;
-    sample = sample_method(V);
-    if (sample != NULL && (sample = library_foreign(sample)) != NULL)
-      m = module_index_next(s, sample, NULL);
+    const void *sample = is_registered(s) ? sample_method(V) : NULL;
+    const struct module *m = sample == NULL ? NULL : module_at(s, sample);
     if (m != NULL)
       status = add_all_registered(s, (uint32_t)(m - s->module));
   }
@@ -193,7 +217,7 @@ static enum status index_modules(struct snapshot *s) {
         standard_name(&s->tables, lua_topointer(V, -1)) == NULL)
       status = index_module(s, lua_tostring(V, -2));
   lua_settop(V, FROZEN_SLOT_COUNT);
-  return status == STATUS_OK ? index_registered(s) : status;
+  return status;
 }
 
 struct snapshot *module_index_older(const struct snapshot *s) {
@@ -280,6 +304,8 @@ const struct module *module_index_find(struct copy *c, const void *value) {
 
 const struct module *module_index_registered(struct copy *c, const void *table) {
   need_index(c);
+  for (struct snapshot *s = c->import->snapshot; s != NULL; s = module_index_older(s))
+    need(c, s, &s->registered_indexed, index_registered);
   return find_registered(c->import->snapshot, table);
 }
 

@@ -18,9 +18,9 @@ const struct module *module_index_registered(struct copy *c, const void *table);
 /* [-0, +0, -] The next module of the library that is mapped at base, after `last`, which is NULL at first; NULL at the end. */
 const struct module *module_index_next(const struct snapshot *s, const void *base, const struct module *last);
 
-/* [-0, +0, -] Whether the script has modules of the library that is mapped at base; 0 also when nobody has asked for a module
-   yet. */
-int module_index_maps(const struct snapshot *s, const void *base);
+/* [-0, +0, -] Where the library is mapped that has the address, when the script has modules of it and somebody has asked for one;
+   else NULL. Not for Lua and fast_map. */
+const void *module_index_base(const struct snapshot *s, const void *address);
 
 /* [-0, +0, m] Whether an object of the script is a Lua module or a function of
    one: module, or module.name, or module.outer.name; the names last. */

@@ -150,8 +150,7 @@ int modules_copy_function(struct copy *c, const struct place *place) {
   return copy_c_module(c, place, lay_function);
 }
 
-/* A table that a C library keeps for itself comes with the library. */
-static int copy_registered(struct copy *c) {
+int modules_copy_registered(struct copy *c) {
   const void *table = lua_topointer(c->view, -1);
   const struct module *of = module_index_registered(c, table);
   uint32_t entry = 0;
@@ -191,5 +190,5 @@ int modules_copy(struct copy *c, const struct place *place) {
     stub_copy(c, place);
     return 1;
   }
-  return copy_c_module(c, place, copy_overlay) || copy_registered(c);
+  return copy_c_module(c, place, copy_overlay);
 }

@@ -17,6 +17,10 @@ int modules_copy(struct copy *c, const struct place *place);
 /* The same when it is a C function that is itself a module. */
 int modules_copy_function(struct copy *c, const struct place *place);
 
+/* [-0, +1|0, m] The same when the table is one that a C library keeps for itself, in the registry or in a table there: it comes
+   with the library. */
+int modules_copy_registered(struct copy *c);
+
 /* One thread at a time may load a module. Taken before frozen_lock where both are. */
 void modules_lock(void);
 void modules_unlock(void);

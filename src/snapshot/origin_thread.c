@@ -27,7 +27,7 @@ static int is_of_library(const struct import *I, lua_State *L, int idx) {
     lua_pop(L, 1);
     return 0;
   }
-  return module_index_maps(I->snapshot, library_foreign(library_address(function)));
+  return module_index_base(I->snapshot, library_address(function)) != NULL;
 }
 
 static enum status thread_refer(struct codec_link *link, lua_State *L, int idx, struct buffer *b) {

@@ -8,6 +8,7 @@
 #include "files.h"
 #include "globals.h"
 #include "library.h"
+#include "module_index.h"
 #include "place.h"
 
 /* Whether the library's own value is to stay: what is C in both was made anew for this state. */
@@ -80,8 +81,8 @@ int overlay_stays(struct copy *c) {
   int own = lua_type(L, -1);
   switch (lua_type(V, -1)) {
   case LUA_TLIGHTUSERDATA:
-    return own != LUA_TNIL ||
-           (lua_touserdata(V, -1) != NULL && library_foreign(lua_touserdata(V, -1)) == NULL);
+    return own != LUA_TNIL || (lua_touserdata(V, -1) != NULL &&
+                               module_index_base(c->import->snapshot, lua_touserdata(V, -1)) == NULL);
   case LUA_TUSERDATA:
   case LUA_TTHREAD:
     return own != LUA_TNIL || !has_methods(L);
@@ -96,7 +97,8 @@ int overlay_stays(struct copy *c) {
 static void overlay_odd(struct copy *c, uint32_t entry, int key) {
   lua_State *V = c->view;
   int type = lua_type(V, -1), stays = 1;
-  if (lua_type(V, key) == LUA_TLIGHTUSERDATA && library_foreign(lua_touserdata(V, key)) != NULL &&
+  if (lua_type(V, key) == LUA_TLIGHTUSERDATA &&
+      module_index_base(c->import->snapshot, lua_touserdata(V, key)) != NULL &&
       (type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING)) {
     lua_rawgetp(c->L, -1, lua_touserdata(V, key));
     stays = overlay_stays(c);

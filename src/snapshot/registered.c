@@ -7,32 +7,38 @@
 
 #include "globals.h"
 #include "image.h"
-#include "library.h"
+#include "module_index.h"
 #include "overlay.h"
 #include "place.h"
 
 /* ------------------------------------------------------------------ keys */
 
-/* Tables of Lua's own libraries: handles of libraries, hooks of coroutines. (Others are known by address.) */
-static int is_lua_own(const char *name) {
+/* Tables of Lua's own libraries, such as handles of libraries and hooks of coroutines, and ours. (Others are known by address.) */
+static int is_own(const char *name) {
   static const char *const names[] = {"_CLIBS", "_HOOKKEY", "LUA_NOENV"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(name, names[i]) == 0)
       return 1;
-  return 0;
+  return strncmp(name, "fast_map.", 9) == 0;
 }
 
-/* [-0, +0, -] Whether the key means the same in every state: a name, or the address of something in a library. */
-static int is_key(lua_State *L, int idx) {
-  if (lua_type(L, idx) == LUA_TSTRING)
-    return !is_lua_own(lua_tostring(L, idx));
-  return lua_type(L, idx) == LUA_TLIGHTUSERDATA && library_foreign(lua_touserdata(L, idx)) != NULL;
+/* Where the library is mapped that has the light userdata at idx of the view; or NULL. */
+static const void *base_of_key(struct copy *c, int idx) {
+  return module_index_base(c->import->snapshot, lua_touserdata(c->view, idx));
+}
+
+/* [-0, +0, -] Whether the view's key means the same in every state: a name, or the address of something in a library. */
+static int is_key(struct copy *c, int idx) {
+  if (lua_type(c->view, idx) == LUA_TSTRING)
+    return !is_own(lua_tostring(c->view, idx));
+  return lua_type(c->view, idx) == LUA_TLIGHTUSERDATA && base_of_key(c, idx) != NULL;
 }
 
 /* [-0, +0, -] Whether it is the library's: its own address, or a name that it spells. */
-static int owns(const void *base, lua_State *V, int key) {
+static int owns(struct copy *c, const void *base, int key) {
+  lua_State *V = c->view;
   if (lua_type(V, key) == LUA_TLIGHTUSERDATA)
-    return library_foreign(lua_touserdata(V, key)) == base;
+    return base_of_key(c, key) == base;
   return image_holds(base, lua_tostring(V, key), strlen(lua_tostring(V, key)) + 1);
 }
 
@@ -86,7 +92,7 @@ static int collect(struct copy *c, int most) {
   int count = 0;
   frozen_lock();
   for (lua_pushnil(V); lua_next(V, LUA_REGISTRYINDEX);) {
-    if (!is_key(V, -2) || !is_value(c) || count++ >= most)
+    if (!is_key(c, -2) || !is_value(c) || count++ >= most)
       lua_pop(V, 1);
     else
       lua_pushvalue(V, -2);
@@ -131,7 +137,7 @@ static int replaces(struct copy *c, const void *base, int key, int before) {
   lua_pushvalue(c->view, key + 1);
   stays = overlay_stays(c);
   lua_pop(c->view, 1);
-  return !stays && (own != LUA_TNIL || owns(base, c->view, key));
+  return !stays && (own != LUA_TNIL || owns(c, base, key));
 }
 
 /* [-0, +0, -] Whether all in the table on the view's top means the same in every state; counts its Lua functions. */
@@ -157,7 +163,7 @@ static int is_common(lua_State *V, int depth, int *lua_functions) {
 static int is_late_type(struct copy *c, const void *base, int key) {
   lua_State *V = c->view;
   int named, common, additions = 0;
-  if (lua_type(V, key) != LUA_TSTRING || !owns(base, V, key))
+  if (lua_type(V, key) != LUA_TSTRING)
     return 0;
   copy_room(c, 16);
   lua_pushvalue(V, key + 1);
@@ -166,7 +172,7 @@ static int is_late_type(struct copy *c, const void *base, int key) {
   lua_pop(V, 1);
   common = named && is_common(V, 3, &additions);
   lua_pop(V, 1);
-  return common && additions > 0;
+  return common && additions > 0 && owns(c, base, key);
 }
 
 /* [-0, +n, m] The view's top is a table that is laid over the one on L's top, once what it leads to is noted: so are the tables

@@ -1,6 +1,6 @@
 /* registered.h - what C libraries keep in the registry: the metatables of their types, settings. A library that is loaded afresh
    made its own; what the script changed there is laid over it.
-   Level 3: copy, overlay, library.
+   Level 3: copy, overlay, module_index.
 
    Life, around each loading of a module: registered_push -> registered_lay. */
 #ifndef FAST_MAP_REGISTERED_H
