@@ -116,24 +116,26 @@ static void copy_string(struct copy *c, const struct place *place) {
   }
 }
 
-/* Entries in the array part and others of the view's top table, and how many have C functions. (lua_rawlen would write to it.) */
-static void count_fields(lua_State *V, int *array, int *others, int *c_functions) {
-  *array = *others = *c_functions = 0;
+/* Entries in the array part and others of the view's top table, and how many of them a C library may have made: C functions, and
+   the name of a type. (lua_rawlen would write to it.) */
+static void count_fields(lua_State *V, int *array, int *others, int *of_c) {
+  const char *name = lua_tostring(V, FROZEN_NAME); /* short strings are one */
+  *array = *others = *of_c = 0;
   for (lua_pushnil(V); lua_next(V, -2); lua_pop(V, 1)) {
     if (lua_isinteger(V, -2) && lua_tointeger(V, -2) == *array + 1)
       ++*array;
     else
       ++*others;
-    *c_functions += lua_iscfunction(V, -1);
+    *of_c += lua_iscfunction(V, -1) || (lua_type(V, -2) == LUA_TSTRING && lua_tostring(V, -2) == name);
   }
 }
 
 static void copy_table(struct copy *c, const struct place *place) {
-  int array, others, c_functions;
+  int array, others, of_c;
   if (type_meta_copy(c, place) || globals_copy(c, place) || modules_copy(c, place))
     return;
-  count_fields(c->view, &array, &others, &c_functions);
-  if (c_functions > 0 && modules_copy_registered(c))
+  count_fields(c->view, &array, &others, &of_c);
+  if (of_c > 0 && modules_copy_registered(c))
     return;
   lua_createtable(c->L, array, others);
   copying_push(c, copy_note(c, place), COPYING_TABLE);
