@@ -6,6 +6,7 @@ local core = require "fast_map.core"
 local failure = require "fast_map.failure"
 local metafield = require "fast_map.metafield"
 local options = require "fast_map.options"
+local quote = require "fast_map.quote"
 local roster = require "fast_map.roster"
 local show = require "fast_map.show"
 local source = require "fast_map.source"
@@ -18,6 +19,7 @@ local stats = require "fast_map.stats"
 ---@field each fun(iterator: function, state?: any, control?: any, closing?: any): fast_map.Each a generic for as tasks
 ---@field now fun(): number seconds since some fixed point; never goes back
 ---@field cpus fun(): integer the CPUs that this process may use
+---@field quote fun(...: string|number): string words for the shell of os.execute and io.popen, whatever they hold
 ---@field encode fun(...: any): string nil, booleans, numbers, strings and tables of these to bytes; raises for others
 ---@field state any in a task: what the option `init` returned in its thread
 ---@field decode fun(bytes: string): ... what encode was given; raises for anything else
@@ -29,6 +31,7 @@ local M = {
   each = source.each,
   now = core.now,
   cpus = core.cpus,
+  quote = quote,
   encode = core.encode,
   decode = core.decode,
 }
@@ -79,13 +82,19 @@ local function new_fail(on_error, raise)
   end
 end
 
--- Everything that both forms share. raise(err) is what a failed task does without on_error.
+local function check_callbacks(name, o, level)
+  if name == "fast_map_async" or not (o.on_result or o.on_done) then return end
+  error(name .. ": on_result and on_done go with fast_map_async; here the loop's body takes the results", level + 1)
+end
+
+-- Everything that both forms share: first what refuses the call, then what changes files. raise(err) is what a failed task does without on_error.
 local function open(name, f, tasks, user_options, raise, level)
   level = level + 1
   check_function(f, name, level)
   check_depth(name, level)
   local src = source.new(tasks, level) -- before the options: when pairs(t) is given as tasks, its t stands in their place
   local o = options.read(user_options, level)
+  check_callbacks(name, o, level)
   local files = (o.trace or o.report) and require("fast_map.timeline").open(name, o, level) or nil
   local settings = {
     count = src.count or o.total,
@@ -112,7 +121,7 @@ local function open(name, f, tasks, user_options, raise, level)
   local map = core.open(settings, f, src, new_feeder(src), new_fail(o.on_error, raise))
   roster.add(map)
   stats.made_by(map, name)
-  if files then require("fast_map.timeline").keep(map, files) end
+  if files then require("fast_map.timeline").keep(map, files, o) end
   if o.progress then require("fast_map.progress").watch(map, settings.count, o.progress) end
   return map, o
 end
@@ -136,12 +145,7 @@ local function iterate(name, f, tasks, user_options, level)
     map:close()
     error(err, 0)
   end
-  local o
-  map, o = open(name, f, tasks, user_options, raise, level + 1)
-  if o.on_result or o.on_done then
-    map:close()
-    error(name .. ": on_result and on_done go with fast_map_async; here the loop's body takes the results", level + 1)
-  end
+  map = open(name, f, tasks, user_options, raise, level + 1)
   begin(map)
   return map:iterator(), nil, nil, map
 end

@@ -2,6 +2,7 @@
 -- A new option is one more line in it.
 
 local nearest = require "fast_map.nearest"
+local printable = require "fast_map.printable"
 local show = require "fast_map.show"
 
 local M = {}
@@ -209,6 +210,7 @@ local function unknown(user)
   end
   if not first then return nil end
   local meant = meant_by(first)
+  first = printable(first, "?")
   if meant then return ("unknown option '%s', did you mean '%s'?"):format(first, meant) end
   return ("unknown option '%s'; the options are %s"):format(first, table.concat(names(), ", "))
 end

@@ -6,6 +6,7 @@
 
 local core = require "fast_map.core"
 local plain = require "fast_map.plain"
+local printable = require "fast_map.printable"
 
 local open, getenv = io.open, os.getenv -- as they are now: a script may replace them
 
@@ -24,6 +25,7 @@ local BAR_MOST, BAR_LEAST = 40, 8
 ---@field failed integer of those
 ---@field pulled integer tasks taken from the input
 ---@field total? integer nil while nobody knows it
+---@field estimated? boolean the total is a guess
 ---@field elapsed number seconds since the map began
 ---@field rate number tasks a second, of late
 ---@field eta? number seconds until the last task is done, if it goes on like this
@@ -68,12 +70,17 @@ end
 
 local function measure(self, done, failed, pulled, exhausted, finished)
   local now = core.now()
-  local total = exhausted and pulled or self.total
+  local total, estimated = self.total, nil
+  if exhausted then
+    total = pulled
+  elseif type(total) == "function" then
+    total, estimated = total(pulled)
+  end
   measure_rate(self, done, now)
   measure_cpu(self, now)
   if finished then self.rate = done / math.max(now - self.began, 1e-9) end
   return {
-    done = done, failed = failed, pulled = pulled, total = total, elapsed = now - self.began, rate = self.rate,
+    done = done, failed = failed, pulled = pulled, total = total, estimated = estimated, elapsed = now - self.began, rate = self.rate,
     eta = total and self.rate > 0 and math.max(0, total - done) / self.rate or nil,
     cpu = self.cpu, processes = #self.map:pids(), finished = finished, label = self.label,
   }
@@ -112,7 +119,8 @@ local function parts_of(info)
   local function add(rank, text, color) parts[#parts + 1] = { rank = rank, text = text, color = color } end
   if info.label then add(6, info.label) end
   if part then add(4, ("%3d%%"):format(math.floor(part * 100))) end
-  add(0, info.total and grouped(info.done) .. "/" .. grouped(info.total) or grouped(info.done) .. " done")
+  local total = info.total and (info.estimated and "/~" or "/") .. grouped(info.total)
+  add(0, grouped(info.done) .. (total or " done"))
   if info.failed > 0 then add(1, grouped(info.failed) .. " failed", "31") end
   if info.done > 0 then add(3, speed(info.rate)) end
   add(7, clock(info.elapsed))
@@ -219,13 +227,13 @@ local function show(self, info)
 end
 
 local function label_of(what)
-  local text = type(what) == "string" and what:gsub("%c", " ") or ""
+  local text = type(what) == "string" and printable(what, " ") or ""
   return text ~= "" and text or nil
 end
 
 --- Shows how far the map is until it ends. In a task of another map only a function is told.
 ---@param map userdata
----@param total? integer
+---@param total? integer|fun(pulled: integer): integer?, boolean? the tasks in all; or what tells them, and whether it guesses
 ---@param what true|string|fun(info: fast_map.Progress)
 function M.watch(map, total, what)
   local to_terminal = what == true or type(what) == "string"

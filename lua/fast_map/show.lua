@@ -1,19 +1,29 @@
 -- show.lua - a value as an error message shows it: short, on one line, its type plain to see.
 
 local plain = require "fast_map.plain"
+local printable = require "fast_map.printable"
 
 local longest = 60 -- characters of a string; more would bury the message
 
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
+local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
 
-local function escape(char)
-  return escapes[char] or ("\\%03d"):format(char:byte())
+local function escape(control)
+  return escapes[control] or control:gsub(".", function(char) return ("\\%03d"):format(char:byte()) end)
+end
+
+-- Its beginning, which ends with a whole character of UTF-8.
+local function shortened(text)
+  for size = longest, longest - 3, -1 do
+    local head = text:sub(1, size)
+    if utf8.len(head) then return head end
+  end
+  return text:sub(1, longest)
 end
 
 local function quote(text)
   local cut = #text > longest
-  local body = (cut and text:sub(1, longest) or text):gsub('[%c"\\]', escape)
-  return '"' .. body .. (cut and '"...' or '"')
+  local body = (cut and shortened(text) or text):gsub('["\\]', "\\%0")
+  return '"' .. printable(body, escape) .. (cut and '"...' or '"')
 end
 
 ---@param value any

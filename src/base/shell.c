@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "dispositions.h"
 
 extern char **environ;
@@ -44,7 +45,7 @@ static int start_at_pipe(pid_t *pid, const char *text, int descriptor, int stand
 pid_t shell_open(const char *text, int is_input, FILE **f) {
   int ends[2], error;
   pid_t pid = -1;
-  if (pipe2(ends, O_CLOEXEC) != 0)
+  if (pipe2(ends, O_CLOEXEC) != 0 || descriptor_own_pair(ends) != 0)
     return -1;
   *f = fdopen(ends[is_input], is_input ? "w" : "r");
   error = *f == NULL ? errno

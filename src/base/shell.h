@@ -1,6 +1,6 @@
 /* shell.h - a shell command, perhaps behind a pipe: as system and popen have it, but it inherits the signals that a command of the
    script would, and one behind a pipe can be ended, with what it has started.
-   Level 0: dispositions. Any thread. */
+   Level 0: dispositions, descriptor. Any thread. */
 #ifndef FAST_MAP_SHELL_H
 #define FAST_MAP_SHELL_H
 

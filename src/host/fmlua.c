@@ -13,6 +13,7 @@
 #include "call.h"
 #include "command_line.h"
 #include "core.h"
+#include "descriptor.h"
 #include "embedded.h"
 #include "memory.h"
 #include "notice.h"
@@ -300,6 +301,7 @@ int main(int argc, char **argv) {
   if (argv[0] != NULL && argv[0][0] != '\0')
     program = argv[0];
   call_name(program);
+  descriptor_fill_standard();
   memory_keep();
   notice_expect();
   if (answer(argv, &exit_code))

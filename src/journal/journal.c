@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "forks.h"
 #include "journal_head.h"
 
@@ -123,20 +124,10 @@ static enum status check_title(struct journal *j) {
   return STATUS_OK;
 }
 
-/* The script was started without its standard output: what it prints must not end up here. */
-static int leave_standard(struct journal *j) {
-  int fd = fcntl(j->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  close(j->fd);
-  j->fd = fd;
-  return fd >= 0;
-}
-
 /* The lock is the open file's: it also keeps out another map of this process, and ends with the process. */
 static enum status open_file(struct journal *j, const char *path) {
   struct stat about;
-  j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-  if (j->fd >= 0 && j->fd <= STDERR_FILENO && !leave_standard(j))
-    return STATUS_SYSTEM;
+  j->fd = descriptor_own(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));
   if (j->fd < 0 || fstat(j->fd, &about) != 0)
     return STATUS_SYSTEM;
   if (!S_ISREG(about.st_mode))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptor.h"
 #include "heed.h"
 #include "mask.h"
 #include "notice.h"
@@ -74,7 +75,7 @@ static enum status open_alarm(struct map *map) {
   struct epoll_event event = {.events = EPOLLIN};
   if (map->alarm >= 0)
     return STATUS_OK;
-  map->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  map->alarm = descriptor_own(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (map->alarm >= 0 && epoll_ctl(map->epoll, EPOLL_CTL_ADD, map->alarm, &event) == 0)
     return STATUS_OK;
   if (map->alarm >= 0)
@@ -124,7 +125,7 @@ static int l_remind(lua_State *L) {
 static int l_fd(lua_State *L) {
   struct map *map = map_check_open(L);
   if (map->epoll < 0)
-    map->epoll = epoll_create1(EPOLL_CLOEXEC);
+    map->epoll = descriptor_own(epoll_create1(EPOLL_CLOEXEC));
   if (map->epoll < 0 || watch_bells(map) != STATUS_OK || set_alarm(map, arm(map)) != STATUS_OK)
     map_raise(L, STATUS_SYSTEM, "cannot make a descriptor to wait on");
   lua_pushinteger(L, map->epoll);

@@ -18,6 +18,7 @@
 #include "map.h"
 #include "mask.h"
 #include "notice.h"
+#include "own_file.h"
 #include "plain.h"
 #include "recorder.h"
 #include "terminal.h"
@@ -228,6 +229,7 @@ int luaopen_fast_map_core(lua_State *L) {
   lua_pushcclosure(L, l_encode, 1);
   lua_setfield(L, -2, "encode");
   lines_register(L);
+  own_file_register(L);
   map_register(L);
   recorder_register(L);
   lua_pushliteral(L, PACKAGE_VERSION);

@@ -6,15 +6,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 #ifdef SOCK_CLOEXEC
 enum status doorbell_open(int ends[2]) {
-  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0 ? STATUS_OK
-                                                                                       : STATUS_SYSTEM;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+    return STATUS_SYSTEM;
+  return descriptor_own_pair(ends) == 0 ? STATUS_OK : STATUS_SYSTEM;
 }
 #else
 enum status doorbell_open(int ends[2]) {
   int i;
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || descriptor_own_pair(ends) != 0)
     return STATUS_SYSTEM;
   for (i = 0; i < 2; i++) {
     fcntl(ends[i], F_SETFD, FD_CLOEXEC);
