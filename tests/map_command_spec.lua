@@ -286,12 +286,8 @@ describe("fmlua map", function()
         f:close()
         if cut > #log - 12 or cut % 29 == 0 then
           local expected = cut == #log and "" or log:sub(1, cut):find "\ta\n" and "abc\n" or "a\nabc\n"
-          if cut < log:find "\n" then
-            complains(("cannot use the job log: %s is no job log"):format(name), ("map --joblog %s --resume 'line' ::: a abc"):format(name))
-          else
-            gives(expected, ("map --joblog %s --resume 'line' ::: a abc"):format(name))
-            gives("", ("map --joblog %s --resume 'line' ::: a abc"):format(name))
-          end
+          gives(expected, ("map --joblog %s --resume 'line' ::: a abc"):format(name))
+          gives("", ("map --joblog %s --resume 'line' ::: a abc"):format(name))
         end
       end
     end)
@@ -341,7 +337,6 @@ describe("fmlua map", function()
       complains("option '--procs' must be " .. share .. ', got "0"', "map --procs=0 line")
       complains("option '-P' must be " .. share .. ', got "0%"', "map -P0% line")
       complains("unknown option '-5'; --help shows all; what is no option goes after --", "map 'line + arg[1]' -5 ::: 1")
-      complains("':::' after ::: only one list of lines is taken; let a script write the combinations", "map line ::: a ::: b")
       complains("option '--timeout' needs an argument: a positive number of seconds", "map --timeout")
       complains("option '--json' takes no argument", "map --json=1 line")
       complains('option \'--halt\' must be never, or now or soon and a number, such as now,fail=1, got "now"', "map --halt now line")

@@ -2,7 +2,9 @@
 
 local core = require "fast_map.core"
 local nearest = require "fast_map.nearest"
+local printable = require "fast_map.printable"
 local show = require "fast_map.show"
+local words_of = require "fast_map.words"
 
 local M = {}
 
@@ -19,6 +21,7 @@ local tries = {
   end,
 }
 
+-- As GNU parallel's.
 local share = {
   "N", 'a positive integer, +N or -N (of the CPUs), or a percentage such as "50%"',
   function(text)
@@ -72,6 +75,7 @@ local rows = {
   { "unordered", "-u", "--unordered", nil, "results as they come" },
   { "keep_order", "-k", "--keep-order", nil, "results in the order of the lines: so it is without -u" },
   { "progress", nil, "--progress", nil, "show how far it is on stderr; also --eta, --bar", "eta bar" },
+  { "total", nil, "--total", tries, "so many lines will come, for --progress", "total-jobs" },
   { "timeout", nil, "--timeout", seconds, "what a line may take" },
   { "retries", nil, "--retries", tries, "further attempts for a line that fails" },
   { "halt", nil, "--halt", halt, "now,fail=1: end at the first failure; soon,fail=1: read\n"
@@ -105,14 +109,15 @@ end
 ---@return string
 function M.help()
   local lines = {
-    "usage: fmlua map [options] 'code' [arguments] [::: lines]",
-    "       fmlua map [options] -f FILE [arguments] [::: lines]",
+    "usage: fmlua map [options] 'code' [arguments] [::: words]...",
+    "       fmlua map [options] -f FILE [arguments] [::: words]...",
     "",
     "Runs Lua code for each line of stdin, on all cores; writes what it returns, in",
     "order. `line` is the line, `index` its number, `arg` has the arguments. Several",
     "results are parted by tabs, nil is no result, an expression needs no return.",
     "Options may stand anywhere before -- and :::; words that begin with - and are",
-    "no options, code too, go after --.",
+    "no options, code too, go after --. Words after ::: are lines; with several :::,",
+    "each combination of them is one; a list after :::+ goes with the one before it.",
     "",
   }
   for _, row in ipairs(rows) do lines[#lines + 1] = help_lines(row) end
@@ -129,7 +134,7 @@ end
 
 local function unknown(form)
   local meant = form:find "^%-%-." and nearest(form, forms)
-  return ("unknown option '%s'%s"):format(form, meant and (", did you mean '%s'?"):format(meant)
+  return ("unknown option '%s'%s"):format(printable(form, "?"), meant and (", did you mean '%s'?"):format(meant)
     or "; --help shows all; what is no option goes after --")
 end
 
@@ -170,42 +175,23 @@ local function read_option(options, words, i)
   return i + 1
 end
 
--- A word that is no option: the code, then its arguments.
-local function read_word(options, word)
-  if not options.file and not options.code then
-    options.code = word
-  else
-    options.arguments[#options.arguments + 1] = word
-  end
-end
-
--- The lines after `:::`. Returns what is wrong, or nil.
-local function read_lines(options, words, i)
-  options.lines = table.move(words, i, #words, 1, {})
-  for _, word in ipairs(options.lines) do
-    if word:find "^:::" then
-      return ("'%s' after ::: only one list of lines is taken; let a script write the combinations"):format(word)
-    end
-  end
-end
-
--- All words, in any order (as GNU's programs). Returns what is wrong, or nil.
-local function read_all(options, words)
-  local i, only_words = 1, false
-  while words[i] do
-    local word = words[i]
-    if word == ":::" then return read_lines(options, words, i + 1) end
-    if word == "--" and not only_words then
-      only_words, i = true, i + 1
-    elseif word:find "^%-." and not only_words then
+-- Options may stand anywhere before `--`, as in all programs of GNU. Returns the words that are none, up to `:::`, and the index
+-- of that; or nil, what is wrong, and the first of those words.
+local function read_options(options, words)
+  local plain, i, ended = {}, 1, false
+  while words[i] and not words_of.begins(words[i]) do
+    if ended or not words[i]:find "^%-." then
+      plain[#plain + 1] = words[i]
+      i = i + 1
+    elseif words[i] == "--" then
+      ended, i = true, i + 1
+    else
       local message
       i, message = read_option(options, words, i)
-      if not i then return message end
-    else
-      read_word(options, word)
-      i = i + 1
+      if not i then return nil, message, plain[1] end
     end
   end
+  return plain, i
 end
 
 --- Reads the words of the command line.
@@ -214,19 +200,19 @@ end
 ---@return string? message
 ---@return string? code then: what had been read of it
 function M.read(words)
-  local options = { modules = {}, arguments = {} }
-  local message = read_all(options, words)
-  if message and not options.help then return nil, message, options.code end
-  if options.file and options.code then -- -f came behind it
-    table.insert(options.arguments, 1, options.code)
-    options.code = nil
-  end
+  local options, message = { modules = {} }, nil
+  local plain, rest, first = read_options(options, words)
+  if not plain and not options.help then return nil, rest, not options.file and first or nil end
   if options.help then return options end
+  if not options.file then options.code = table.remove(plain, 1) end
+  options.arguments = plain
   if not options.file and not (options.code or ""):find "%S" then
     return nil, "no code: what shall be done with each line? --help shows how"
   end
   if options.resume and not options.joblog then return nil, "option '--resume' needs --joblog FILE" end
-  return options
+  if not words[rest] then return options end
+  options.words, message = words_of.read(words, rest)
+  return options.words and options, message
 end
 
 return M

@@ -9,6 +9,7 @@ local failure = require "fast_map.failure"
 local fast_map = require "fast_map"
 local joblog = require "fast_map.joblog"
 local packages = require "fast_map.packages"
+local progress = require "fast_map.progress"
 local source = require "fast_map.source"
 
 local PAUSE = 0.002 -- seconds without a result after which what is there is written
@@ -66,7 +67,7 @@ local function text_of(...)
 end
 
 local function plain(f)
-  return function(line, index) return text_of(f(line, index)) end
+  return function(...) return text_of(f(...)) end
 end
 
 local function json(f)
@@ -80,9 +81,9 @@ end
 -- Also tells when it began and how long it took, for the log.
 local function timed(f)
   local now = core.now
-  return function(line, index)
+  return function(...)
     local began = now()
-    local text = f(line, index)
+    local text = f(...)
     return text, began, now() - began
   end
 end
@@ -94,11 +95,13 @@ end
 -- Code may be the command that parallel or xargs would be given. Then it begins with a path or with a name that Lua does not
 -- know; alone, such a name would be valid code, whose result is nil.
 local COMMAND_HINT = [[the code is Lua, not a command. To run a command for each line:
-  fmlua map 'io.popen("COMMAND " .. line):read "l"'
-  fmlua map 'assert(os.execute("COMMAND " .. line)) return nil']]
+  fmlua map 'io.popen("COMMAND " .. fast_map.quote(line)):read "l"'
+  fmlua map 'assert(os.execute("COMMAND " .. fast_map.quote(line))) return nil']]
+
+local parameters = { line = true, index = true, words = true }
 
 local function is_unknown(word)
-  if word == "line" or word == "index" or not load("local " .. word) then return false end -- the latter: Lua's own words
+  if parameters[word] or not load("local " .. word) then return false end -- the latter: Lua's own words
   local good, value = pcall(load("return " .. word))
   return not good or value == nil
 end
@@ -116,7 +119,7 @@ local function bare_command(code)
 end
 
 local function compile(code)
-  local start = "local line, index = ...; "
+  local start = "local line, index, words = ...; "
   local hint = like_command(code) and "\n" .. COMMAND_HINT or ""
   local misuse = bare_command(code)
   if misuse then stop(NOT_RUN, misuse) end
@@ -156,34 +159,46 @@ end
 
 -- The input
 
--- Returns a function that gives the next line, false for none now, nil at the end; and one that gives the descriptor.
-local function lines_of(options)
-  if options.lines then
-    local k = 0
-    return function()
-      k = k + 1
-      return options.lines[k]
-    end
-  end
-  local lines = core.lines(0, options.null and "\0" or "\n")
-  return lines, function() return lines:fd() end
+-- The lines after `:::`, and how many of them the map gets.
+local function given_lines(words, run)
+  local k = 0
+  return function()
+    k = k + 1
+    if k <= words.count then return words:at(k) end
+  end, nil, function() return words.count - run.skipped end
 end
 
--- run: {number: lines read; halted: no more are wanted; log; held: what the log needs of lines in hand; code, if no file}
+-- Those of the standard input. How many they are, what was read of a regular file allows to guess.
+local function read_lines(options, run)
+  local lines = core.lines(0, options.null and "\0" or "\n")
+  local function total(pulled)
+    if options.total then return math.max(pulled, options.total - run.skipped) end
+    local read, size = lines:progress()
+    if read and read > 0 then return math.max(pulled, math.floor(pulled * (size / read) + 0.5)), true end
+  end
+  return lines, function() return lines:fd() end, total
+end
+
+-- What the lines come from, and a function that tells of how many the map is to get, for progress.
+-- run: {halted: no more lines are wanted; skipped: lines that the log has; log; held: what the log needs of lines in hand;
+-- code, if no file}
 local function input_of(options, run)
-  local lines, fd = lines_of(options)
-  local number, log, held, index = 0, run.log, run.held, 0
+  local lines, fd, total = (options.words and given_lines or read_lines)(options.words or options, run)
+  local number, held, index = 0, run.held, 0
   local function next_line()
-    local line = lines()
+    local line, words = lines()
     if not line or run.halted then return line and nil end
     number = number + 1
-    if not log then return line, number end
-    if log:has(line) then return next_line() end
+    if not run.log then return line, number, words end
+    if run.log:has(line) then
+      run.skipped = run.skipped + 1
+      return next_line()
+    end
     index = index + 1
     held[index] = { number = number, line = line }
-    return line, number
+    return line, number, words
   end
-  return source.input(next_line, fd)
+  return source.input(next_line, fd), total
 end
 
 -- The output
@@ -275,21 +290,25 @@ end
 local function map_options(options)
   return {
     threads_limit = options.jobs, procs_limit = options.procs, ordered = not options.unordered, on_error = "return",
-    timeout = options.timeout, retries = options.retries, progress = options.progress,
-    total = options.lines and #options.lines or nil,
+    timeout = options.timeout, retries = options.retries, total = options.words and options.words.count or nil,
   }
+end
+
+local function check_log(good, message)
+  return good or stop(NOT_RUN, "cannot use the job log: ", message)
 end
 
 local function run_all(run, options)
   local f = function_of(options)
-  if options.joblog then
-    local message
-    run.log, message = joblog.open(options.joblog, options.resume, options.dry_run)
-    if not run.log then stop(NOT_RUN, "cannot use the job log: ", message) end
+  local input, total = input_of(options, run)
+  run.log = options.joblog and check_log(joblog.open(options.joblog, options.resume, options.dry_run))
+  local _, _, _, closing = fast_map(f, input, map_options(options))
+  local map <close> = closing
+  if run.log then
+    check_log(run.log:begin())
     io.stdout:setvbuf "no" -- it comes in large pieces
   end
-  local _, _, _, closing = fast_map(f, input_of(options, run), map_options(options))
-  local map <close> = closing
+  if options.progress then progress.watch(map, total, true) end
   deliver(run, map)
   return math.min(run.failed, FAILURES_MOST)
 end
@@ -317,7 +336,8 @@ return function(...)
   end
   rawset(_G, "arg", table.move(options.arguments, 1, #options.arguments, 1, { [0] = options.file or "map" }))
   local run = {
-    done = 0, failed = 0, held = {}, texts = {}, size = 0, halt = options.halt, halted = false, code = options.code,
+    done = 0, failed = 0, held = {}, texts = {}, size = 0, skipped = 0, halt = options.halt, halted = false,
+    code = options.code,
   }
   local good, result = pcall(run_all, run, options)
   local status = good and result or exit_code_of(run, result)

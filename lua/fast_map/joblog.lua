@@ -8,34 +8,32 @@ local plain = require "fast_map.plain"
 local M = {}
 
 local header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand"
+-- Of a line that is done. GNU parallel pads numbers. Some locales have a decimal comma.
+local record = "\n *%d+\t[^\t\n]*\t *[%d.,]+\t *[%d.,]+\t *%d+\t *%d+\t *0\t *0\t([^\n]*)%f[\n]"
 local ENOENT = 2
 local KEPT = 1000 -- entries between two looks at the file
 
 local Joblog = {}
 Joblog.__index = Joblog
 
--- A line that holds an end of line itself (--null, :::) stays on one: a NUL, which it cannot hold, stands for that, as
--- parallel writes it.
-local function escape(line)
-  return line:find "\n" and line:gsub("\n", "\0") or line
+-- An item that holds ends of lines (--null, :::) stays on one line, as GNU parallel writes it: such items hold no NUL.
+local function on_one_line(item)
+  return item:find("\n", 1, true) and item:gsub("\n", "\0") or item
 end
 
--- A record of a line that is done; parallel pads its numbers. A log may come from a place with a decimal comma.
-local DONE = "\n *%d+\t[^\t\n]*\t *[%d.,]+\t *[%d.,]+\t *%d+\t *%d+\t *0\t *0\t([^\n]*)%f[\n]"
-
--- What a log has: how often each line is done, whether its last record is torn; or nil and what is wrong.
+-- What a log has: how often each line is done, and the size of its whole records; or nil and what is wrong.
 local function read(name)
   local file, message, code = io.open(name, "rb")
-  if not file and code == ENOENT then return { done = {}, empty = true } end
+  if not file and code == ENOENT then return { done = {}, size = 0 } end
   local text = file and file:read "a"
   if file then file:close() end
   if not text then return nil, message or name .. ": cannot read it" end
-  if text ~= "" and text:sub(1, #header) ~= header then return nil, name .. " is no job log" end
+  local size = text:match "^.*\n()" -- what is behind it was torn when its writer was killed
+  size = size and size - 1 or 0
+  if text:sub(1, #header) ~= header:sub(1, #text) then return nil, name .. " is no job log" end
   local done = {}
-  for command in text:gmatch(DONE) do
-    done[command] = (done[command] or 0) + 1
-  end
-  return { done = done, torn = text:find "[^\n]$" ~= nil, empty = text == "" }
+  for line in text:gmatch(record) do done[line] = (done[line] or 0) + 1 end
+  return { done = done, size = size }
 end
 
 --- Opens the log; with `resume`, goes on with what is there; with `only_look`, it is not written to.
@@ -45,20 +43,28 @@ end
 ---@return table? joblog nil when it cannot be
 ---@return string? message
 function M.open(name, resume, only_look)
-  local old, why = { done = {}, empty = true }, nil
+  local old, why = { done = {}, size = 0 }, nil
   if resume then old, why = read(name) end
   if not old then return nil, why end
   if only_look then return setmetatable({ done = old.done }, Joblog) end
-  local file, message = io.open(name, resume and "ab" or "wb")
+  local file, message = core.file(name, true)
   if not file then return nil, message end
-  if old.torn then file:write " (torn)\n" end
-  if old.empty then file:write(header, "\n") end
-  return setmetatable({ file = file, done = old.done, kept = {}, epoch = os.time() - core.now() }, Joblog)
+  return setmetatable({ file = file, done = old.done, size = old.size, kept = {}, epoch = os.time() - core.now() }, Joblog)
+end
+
+--- From here on nothing refuses the run: what is not gone on with is cut off.
+---@return boolean? good nil: it could not be
+---@return string? message
+function Joblog:begin()
+  if not self.file then return true end
+  local good, message = core.truncate(self.file, self.size)
+  if good and self.size == 0 then good, message = self.file:write(header, "\n") end
+  return good and true, message
 end
 
 --- Whether the log has a line as done; each time it has, once.
 function Joblog:has(line)
-  line = escape(line)
+  line = on_one_line(line)
   local times = self.done[line]
   if not times then return false end
   self.done[line] = times > 1 and times - 1 or nil
@@ -76,7 +82,7 @@ function Joblog:note(number, line, result, started, seconds, failed)
   local kept = self.kept
   if not kept then return false end
   kept[#kept + 1] = plain(string.format, "%d\t:\t%.3f\t%.3f\t%d\t%d\t%d\t0\t%s\n", number,
-    self.epoch + (started or core.now()), seconds or 0, #line, result and #result or 0, failed and 1 or 0, escape(line))
+    self.epoch + (started or core.now()), seconds or 0, #line, result and #result or 0, failed and 1 or 0, on_one_line(line))
   return #kept >= KEPT
 end
 

@@ -29,56 +29,37 @@ local function clone(list)
   return type(meta) == "table" and setmetatable(copy, meta) or copy -- some versions tell empty lists by it
 end
 
--- The value with a mark, "\1" and a number, in each place whose text is in texts then; the same value when there is none.
-local function marked(value, texts, encode)
-  local kind, text = type(value), nil
-  if kind == "number" then
-    text = digits(value)
-  elseif kind == "string" then
-    text = value:byte() == 1 and encode(value) or nil -- like a mark
-  elseif kind == "table" then
-    local copy
-    for key, old in next, value do
-      local new = marked(old, texts, encode)
-      if not rawequal(new, old) then
-        copy = copy or clone(value)
-        copy[key] = new
-      end
-    end
-    return copy or value
+-- The value with a mark, a string that begins with `sign`, in each place whose text is in texts then; the same value when there
+-- is none.
+local function marked(value, texts, sign)
+  if type(value) == "number" then
+    local text = digits(value)
+    if not text then return value end
+    texts[#texts + 1] = text
+    return sign .. #texts
   end
-  if not text then return value end
-  texts[#texts + 1] = text
-  return "\1" .. #texts
+  if type(value) ~= "table" then return value end
+  local copy
+  for key, old in next, value do
+    local new = marked(old, texts, sign)
+    local name = type(key) == "number" and digits(key) or key
+    if not rawequal(new, old) or name ~= key then
+      copy = copy or clone(value)
+      rawset(copy, key, nil)
+      rawset(copy, name, new)
+    end
+  end
+  return copy or value
 end
 
--- Where the string that begins at the quote `from` ends.
-local function closing_quote(text, from)
-  local at = from
-  repeat
-    at = text:find('["\\]', at + 1)
-    local is_escape = text:byte(at) == 92
-    if is_escape then at = at + 1 end
-  until not is_escape
-  return at
-end
-
--- Whole strings are looked at: a mark's characters may stand inside of one. Keys may look like marks, but a colon follows
--- them.
-local function unmarked(text, texts)
-  local parts, from, open = {}, 1, text:find('"', 1, true)
-  while open do
-    local close = closing_quote(text, open)
-    local mark = text:sub(open, close):match '^"\\u0001(%d+)"$'
-    if mark and text:byte(close + 1) ~= 58 then
-      parts[#parts + 1] = text:sub(from, open - 1)
-      parts[#parts + 1] = texts[tonumber(mark)]
-      from = close + 1
-    end
-    open = text:find('"', close + 1, true)
+-- A word that the text holds nowhere: where it is found in another text of the same value, it is a mark.
+local function sign_for(text)
+  local sign, k = "number", 0
+  while text:find(sign, 1, true) do
+    k = k + 1
+    sign = ("number%dx"):format(k)
   end
-  parts[#parts + 1] = text:sub(from)
-  return table.concat(parts)
+  return sign
 end
 
 -- Whether lua-cjson writes and reads numbers rightly now: it looks for the locale's decimal point when it is loaded, and
@@ -91,15 +72,16 @@ local function write(value, cjson)
   local encode = is_right(cjson) and cjson.encode or function(part) return plain(cjson.encode, part) end
   local good, text = pcall(encode, value)
   if not good then error("the result cannot be JSON: " .. tostring(text), 0) end
-  local texts = {} -- the value is a tree, or encode would have raised
-  value = marked(value, texts, encode)
-  return #texts > 0 and unmarked(encode(value), texts) or text
+  local sign, texts = sign_for(text), {}
+  local new = marked(value, texts, sign) -- the value is a tree, or encode would have raised
+  if rawequal(new, value) then return text end
+  return (encode(new):gsub('"' .. sign .. '(%d+)"', function(number) return texts[tonumber(number)] end))
 end
 
 --- Makes a function from line to line of one from value to value.
 ---@param f fun(value: any, index: integer): any
 ---@param cjson table the module
----@return fun(line: string, index: integer): string?
+---@return fun(line: string, index: integer, words?: string[]): string?
 return function(f, cjson)
   local function encoded(...)
     local count = select("#", ...)
@@ -108,14 +90,20 @@ return function(f, cjson)
     if first == nil then return nil end
     return write(first, cjson) .. "\n"
   end
-  return function(line, index)
+  local function decoded(text)
     local good, value
     if is_right(cjson) then
-      good, value = pcall(cjson.decode, line)
+      good, value = pcall(cjson.decode, text)
     else
-      good, value = pcall(plain, cjson.decode, line)
+      good, value = pcall(plain, cjson.decode, text)
     end
     if not good then error("the line is no JSON: " .. tostring(value), 0) end
-    return encoded(f(value, index))
+    return value
+  end
+  return function(line, index, words)
+    if not words or #words == 1 then return encoded(f(decoded(line), index)) end
+    local values = {}
+    for i, word in ipairs(words) do values[i] = decoded(word) end
+    return encoded(f(values, index, words))
   end
 end

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -21,6 +23,8 @@ struct lines {
   int fd;          /* -1: closed */
   int ended;
   char delimiter;
+  uint64_t read_size;
+  int64_t start; /* the offset of what was read first; -1: it is no regular file */
 };
 
 static struct lines *check_lines(lua_State *L) {
@@ -52,6 +56,11 @@ static int take_over(int fd) {
   return own;
 }
 
+static int64_t start_of(int fd) {
+  struct stat about;
+  return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? (int64_t)lseek(fd, 0, SEEK_CUR) : -1;
+}
+
 /* lines(fd, delimiter) -> function that returns a line, false for none now, nil at the end. Raises what reading raises. */
 static int l_open(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
@@ -62,6 +71,7 @@ static int l_open(lua_State *L) {
   lines->fd = take_over(fd);
   if (lines->fd < 0)
     return luaL_error(L, "cannot read the standard input: %s", strerror(errno));
+  lines->start = start_of(lines->fd);
   return 1;
 }
 
@@ -83,8 +93,10 @@ static int read_more(lua_State *L, struct lines *lines) {
   size = read(lines->fd, b->bytes + b->size, READ_SIZE);
   if (size < 0 && errno != EINTR && errno != EAGAIN)
     return luaL_error(L, "cannot read the standard input: %s", strerror(errno));
-  if (size > 0)
+  if (size > 0) {
     b->size += (size_t)size;
+    lines->read_size += (uint64_t)size;
+  }
   lines->ended = size == 0;
   return size >= 0;
 }
@@ -125,6 +137,17 @@ static int l_fd(lua_State *L) {
   return 1;
 }
 
+/* progress(lines) -> bytes of the lines handed out, and of all as far as one can see; nil: it is no regular file */
+static int l_progress(lua_State *L) {
+  struct lines *lines = check_lines(L);
+  struct stat about;
+  if (lines->fd < 0 || lines->start < 0 || fstat(lines->fd, &about) != 0)
+    return 0;
+  lua_pushinteger(L, (lua_Integer)(lines->read_size - (lines->buffer.size - lines->taken)));
+  lua_pushinteger(L, (lua_Integer)about.st_size - (lua_Integer)lines->start);
+  return 2;
+}
+
 void lines_register(lua_State *L) {
   static const luaL_Reg meta[] = {{"__gc", l_close}, {"__close", l_close}, {"__call", l_next}, {NULL, NULL}};
   luaL_newmetatable(L, LINES);
@@ -132,6 +155,8 @@ void lines_register(lua_State *L) {
   lua_newtable(L);
   lua_pushcfunction(L, l_fd);
   lua_setfield(L, -2, "fd");
+  lua_pushcfunction(L, l_progress);
+  lua_setfield(L, -2, "progress");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   lua_pushcfunction(L, l_open);
