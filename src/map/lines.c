@@ -56,6 +56,14 @@ static int take_over(int fd) {
   return own;
 }
 
+/* What reading it would fail with, 0 for nothing: better known before other files are changed. */
+static int fault_of(int fd) {
+  struct stat about;
+  if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+    return EBADF;
+  return fstat(fd, &about) == 0 && S_ISDIR(about.st_mode) ? EISDIR : 0;
+}
+
 static int64_t start_of(int fd) {
   struct stat about;
   return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? (int64_t)lseek(fd, 0, SEEK_CUR) : -1;
@@ -69,7 +77,9 @@ static int l_open(lua_State *L) {
   *lines = (struct lines){.fd = -1, .delimiter = delimiter[0]};
   luaL_setmetatable(L, LINES);
   lines->fd = take_over(fd);
-  if (lines->fd < 0)
+  if (lines->fd >= 0)
+    errno = fault_of(lines->fd);
+  if (lines->fd < 0 || errno != 0)
     return luaL_error(L, "cannot read the standard input: %s", strerror(errno));
   lines->start = start_of(lines->fd);
   return 1;

@@ -17,7 +17,8 @@ static int close_file(lua_State *L) {
 
 /* [-0, +0, -] Sets errno. */
 static FILE *open_file(const char *path, int append) {
-  int fd = descriptor_own(open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0), 0666));
+  int fd =
+      descriptor_own(open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : 0), 0666));
   FILE *file = fd < 0 ? NULL : fdopen(fd, append ? "a" : "w");
   if (file == NULL && fd >= 0) {
     int error = errno;
