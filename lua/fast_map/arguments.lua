@@ -175,8 +175,8 @@ local function read_option(options, words, i)
   return i + 1
 end
 
--- Options may stand anywhere before `--`, as in all programs of GNU. Returns the words that are none, up to `:::`, and the index
--- of that; or nil, what is wrong, and the first of those words.
+-- Options may stand anywhere before `--`, as in all programs of GNU. Returns the words that are none, up to `:::`, and the
+-- index of that; or nil, what is wrong, and the first of those words.
 local function read_options(options, words)
   local plain, i, ended = {}, 1, false
   while words[i] and not words_of.begins(words[i]) do
@@ -200,7 +200,7 @@ end
 ---@return string? message
 ---@return string? code then: what had been read of it
 function M.read(words)
-  local options, message = { modules = {} }, nil
+  local options = { modules = {} }
   local plain, rest, first = read_options(options, words)
   if not plain and not options.help then return nil, rest, not options.file and first or nil end
   if options.help then return options end
@@ -211,6 +211,7 @@ function M.read(words)
   end
   if options.resume and not options.joblog then return nil, "option '--resume' needs --joblog FILE" end
   if not words[rest] then return options end
+  local message
   options.words, message = words_of.read(words, rest)
   return options.words and options, message
 end

@@ -87,7 +87,8 @@ local function check_callbacks(name, o, level)
   error(name .. ": on_result and on_done go with fast_map_async; here the loop's body takes the results", level + 1)
 end
 
--- Everything that both forms share: first what refuses the call, then what changes files. raise(err) is what a failed task does without on_error.
+-- Everything that both forms share: first what refuses the call, then what changes files. raise(err) is what a failed task
+-- does without on_error.
 local function open(name, f, tasks, user_options, raise, level)
   level = level + 1
   check_function(f, name, level)

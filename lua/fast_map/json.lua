@@ -29,8 +29,8 @@ local function clone(list)
   return type(meta) == "table" and setmetatable(copy, meta) or copy -- some versions tell empty lists by it
 end
 
--- The value with a mark, a string that begins with `sign`, in each place whose text is in texts then; the same value when there
--- is none.
+-- The value with a mark, a string that begins with `sign`, in each place whose text is in texts then; the same value when
+-- there is none.
 local function marked(value, texts, sign)
   if type(value) == "number" then
     local text = digits(value)

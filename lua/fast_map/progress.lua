@@ -80,7 +80,8 @@ local function measure(self, done, failed, pulled, exhausted, finished)
   measure_cpu(self, now)
   if finished then self.rate = done / math.max(now - self.began, 1e-9) end
   return {
-    done = done, failed = failed, pulled = pulled, total = total, estimated = estimated, elapsed = now - self.began, rate = self.rate,
+    done = done, failed = failed, pulled = pulled, total = total, estimated = estimated,
+    elapsed = now - self.began, rate = self.rate,
     eta = total and self.rate > 0 and math.max(0, total - done) / self.rate or nil,
     cpu = self.cpu, processes = #self.map:pids(), finished = finished, label = self.label,
   }
@@ -233,7 +234,7 @@ end
 
 --- Shows how far the map is until it ends. In a task of another map only a function is told.
 ---@param map userdata
----@param total? integer|fun(pulled: integer): integer?, boolean? the tasks in all; or what tells them, and whether it guesses
+---@param total? integer|fun(pulled: integer): integer?, boolean? the tasks in all; or tells them, and if it guesses
 ---@param what true|string|fun(info: fast_map.Progress)
 function M.watch(map, total, what)
   local to_terminal = what == true or type(what) == "string"

@@ -1,5 +1,6 @@
 -- quote.lua - words for a shell's command line, whatever they hold.
 
+local plain = require "fast_map.plain"
 local show = require "fast_map.show"
 
 -- Between single quotes, nothing but these has a meaning.
@@ -20,7 +21,7 @@ return function(...)
     if type(word) ~= "string" and type(word) ~= "number" then
       error(("quote: argument %d must be a string or a number, got %s"):format(i, show(word)), 2)
     end
-    word = tostring(word)
+    word = plain(tostring, word) -- no comma in a number
     if word:find("\0", 1, true) then error(("quote: argument %d holds a NUL, which no command can get"):format(i), 2) end
     words[i] = quoted(word)
   end

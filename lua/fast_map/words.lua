@@ -1,7 +1,8 @@
 -- words.lua - what follows `:::` on the command line of fmlua map, as its lines.
 --
 -- One `:::` gives a line for each word. With more of them, each combination of their words is a line, the words parted by
--- tabs, the first list changing slowest; a list after `:::+` goes side by side with the list before it. As GNU parallel has it.
+-- tabs, the first list changing slowest; a list after `:::+` goes side by side with the list before it. So GNU parallel
+-- has it.
 
 local M = {}
 

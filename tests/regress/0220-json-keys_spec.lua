@@ -1,5 +1,5 @@
--- fmlua map --json found marks of its own inside of strings: `{"a":12345678901234567,"b":"foo\"\u00011"}` came back as no JSON.
--- Keys that are numbers lost digits.
+-- fmlua map --json found marks of its own inside of strings: `{"a":12345678901234567,"b":"foo\"\u00011"}` came back as no
+-- JSON. Keys that are numbers lost digits.
 
 local FMLUA = os.getenv "FMLUA" or "./fmlua"
 
@@ -22,7 +22,7 @@ describe("a number of many digits in JSON", function()
   end
 
   it_if("stands beside strings of whatever text", function()
-    for _, text in ipairs { [[foo\"\u00011]], "number1", [[\"number1\"]], [[number1xnumber2x\"number3x1\"]], [[\u00011]], "1" } do
+    for _, text in ipairs { [[foo\"\u00011]], "number1", [[\"number1\"]], [[number1xnumber2x\"number3x1\"]], [[\u00011]] } do
       local line = ('["%s",1234567890123456,"%s"]'):format(text, text)
       assert.equal(line, map("line", line))
     end

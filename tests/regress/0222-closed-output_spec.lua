@@ -1,5 +1,5 @@
--- With the standard output closed, files of ours got its descriptor: `fmlua map --joblog log line >&-` wrote the results into
--- the log, and a script's prints went into its trace. Commands inherited them.
+-- With the standard output closed, files of ours got its descriptor: `fmlua map --joblog log line >&-` wrote the results
+-- into the log, and a script's prints went into its trace. Commands inherited them.
 
 local HOST = os.getenv "TEST_HOST" or os.getenv "FMLUA" or "./fmlua"
 local FMLUA = os.getenv "FMLUA" or "./fmlua"

@@ -1,4 +1,5 @@
--- A call that was refused, for an option or a journal of another map, had emptied the trace and the report of an earlier run.
+-- A call that was refused, for an option or a journal of another map, had emptied the trace and the report of an earlier
+-- run.
 
 local fast_map = require "fast_map"
 

@@ -1,5 +1,5 @@
--- C1 control characters, such as 9B, which begins an escape sequence like ESC [, reached the terminal in labels of the bar and in
--- messages about options.
+-- C1 control characters, such as 9B, which begins an escape sequence like ESC [, reached the terminal in labels of the bar
+-- and in messages about options.
 
 local fast_map = require "fast_map"
 local printable = require "fast_map.printable"

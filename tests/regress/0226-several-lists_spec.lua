@@ -27,7 +27,8 @@ describe("several lists of words", function()
   it("are taken as they stand", function()
     assert.equal("-j\t--\n", map "line ::: -j ::: --")
     assert.equal("fmlua map: ':::+' goes with the list of a ':::' before it\n", map "line :::+ a")
-    assert.equal("fmlua map: '::::' is not understood: give lines of a file as the standard input\n", map "line ::: a :::: b")
+    assert.equal("fmlua map: '::::' is not understood: give lines of a file as the standard input\n",
+      map "line ::: a :::: b")
     assert.equal("fmlua map: the lists after ':::' have too many combinations\n", map("line" .. (" ::: a b"):rep(64)))
   end)
 
