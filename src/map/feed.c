@@ -40,7 +40,9 @@ static void note_forked(struct map *map) {
 }
 
 void feed_start(lua_State *L, struct map *map) {
+  int64_t began = clock_now();
   enum status status = pool_start(map->pool);
+  map->times.pulling_ns += clock_now() - began; /* which is with the starting of workers */
   if (status != STATUS_OK)
     map_raise(L, status, "cannot start a process");
   note_forked(map);

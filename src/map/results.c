@@ -339,8 +339,8 @@ static int fill_first(lua_State *L, int given) {
       return 0;
     pool_figures(map->pool, &after);
   } while (after.added > before.added && (after.workers < map->context.worker_count || map->fill_most > 1));
-  if (!map->exhausted) /* what was pulled is in the journal, or the window is full */
-    feed_start(L, map);
+  /* those that no task has started: what was pulled is in the journal, or the window is full */
+  feed_start(L, map);
   return 0;
 }
 

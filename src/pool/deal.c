@@ -23,7 +23,7 @@ static struct ration ration(const struct pool *pool) {
 }
 
 static int may_start(const struct pool *pool) {
-  return (!pool->refused || pool->crew.alive == 0) && pool->crew.alive < pool->crew.limit;
+  return (!pool->refused || pool->crew.alive == 0) && pool->crew.alive < pool->places;
 }
 
 uint64_t pool_room(struct pool *pool) {
@@ -180,8 +180,9 @@ static void deal(struct pool *pool) {
 
 enum status pool_start(struct pool *pool) {
   enum status status = STATUS_OK;
-  while (status == STATUS_OK && may_start(pool))
+  while (status == STATUS_OK && !pool->ended && may_start(pool))
     status = start_worker(pool);
+  pool->places = pool->crew.alive > 0 ? pool->crew.alive : 1;
   return status;
 }
 

@@ -22,6 +22,7 @@ struct pool {
   struct window window;
   struct crew crew;
   int ended;
+  int places;           /* workers at a time; once the map has begun, those that it began with */
   int refused;          /* the system refused a worker: go on with those there are */
   uint64_t fatal;       /* the task with whose result the map ends, since init failed; 0: none */
   int deaths;           /* since a task was last completed */

@@ -23,6 +23,7 @@ enum status pool_open(struct pool **box, const struct pool_options *options, str
   }
   pool->options = *options;
   pool->transport = transport;
+  pool->places = options->worker_limit;
   pool->unsent = pool->accused = 1;
   pool->audit_at = clock_now() + POOL_AUDIT_NS;
   window_init(&pool->window);

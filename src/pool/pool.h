@@ -1,7 +1,8 @@
 /* pool.h - one map's tasks on their way through the workers: order, attempts, how many each worker gets.
    Level 5: window, transport. Parent only; one thread; knows neither Lua nor processes.
 
-   Life: pool_open -> pool_give / pool_wait / pool_ready / pool_delivered -> pool_end (no more tasks) -> pool_close. */
+   Life: pool_open -> pool_start (a first row of pool_give may come before it) -> pool_give / pool_wait / pool_ready /
+   pool_delivered -> pool_end (no more tasks) -> pool_close. */
 #ifndef FAST_MAP_POOL_H
 #define FAST_MAP_POOL_H
 
@@ -62,8 +63,9 @@ enum status pool_give(struct pool *pool, struct buffer *b);
 /* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */
 enum status pool_add_done(struct pool *pool, enum verdict verdict, const void *bytes, size_t size);
 
-/* Starts all the workers that there may be, before the first task is there: one that comes later would see a script that the input's
-   own code has changed. OK also when the system refuses some; SYSTEM with errno: there is none. */
+/* Starts the workers that there may be and are not yet, unless no more tasks will come: one that started later would see a script
+   that its own code has changed. From here on a worker is started only in the place of a lost one. OK also when the system refuses
+   some; SYSTEM with errno, NOMEM: there is none. */
 enum status pool_start(struct pool *pool);
 
 /* Wakes workers that got tasks; call after a row of pool_give. */

@@ -463,6 +463,56 @@ static void test_refused_then_lost(void) {
   close_map(m);
 }
 
+/* -- one moment ---------------------------------------------------------------------- */
+
+static int alive(const struct map *m) {
+  struct pool_figures figures;
+  pool_figures(m->pool, &figures);
+  return figures.workers;
+}
+
+static void test_start(void) {
+  struct map *m = open_map(usual(4), 300);
+  check(pool_start(m->pool) == STATUS_OK && alive(m) == 4,
+        "all workers start before the first task is there");
+  check(finish(m, 0) && each_once(m) && in_order(m) && m->fake->workers[0].starts == 1, "and do them");
+  close_map(m);
+  m = open_map(usual(4), 300);
+  m->fake->start_limit = 0;
+  check(pool_start(m->pool) == STATUS_SYSTEM, "when none can be had, the map says so");
+  close_map(m);
+}
+
+static void test_start_refused(void) {
+  struct map *m = open_map(usual(4), 300);
+  m->fake->start_limit = 2;
+  check(pool_start(m->pool) == STATUS_OK && alive(m) == 2,
+        "the map begins with those that the system grants");
+  m->fake->start_limit = 99;
+  fake_lose(m->fake, 1, (struct loss){.signal = 9});
+  turn(m);
+  check(alive(m) == 2, "a lost one is replaced, and nobody else starts at a later moment");
+  check(finish(m, 0) && each_once(m), "two do all");
+  close_map(m);
+}
+
+static void test_start_at_the_end(void) {
+  struct pool_options options = usual(4);
+  uint64_t known = 1;
+  struct map *m;
+  options.retries = 1;
+  m = open_map(options, 2);
+  pool_add_done(m->pool, VERDICT_RECORDED, &known, sizeof known);
+  m->added = 1;
+  give(m);
+  check(pool_start(m->pool) == STATUS_OK && alive(m) == 1,
+        "when no more tasks will come, no more workers start");
+  fake_answer(m->fake, 0, 0, VERDICT_ERROR);
+  pool_wait(m->pool, 0);
+  check(alive(m) == 1 && m->fake->workers[0].count == 1, "nor for a task that runs again");
+  close_map(m);
+}
+
 static void test_full(void) {
   struct map *m = open_map(usual(2), 1000);
   m->fake->ring_limit = 3;
@@ -1082,6 +1132,9 @@ int main(void) {
   test_run_nonsense();
   test_refused();
   test_refused_then_lost();
+  test_start();
+  test_start_refused();
+  test_start_at_the_end();
   test_full();
   test_nonsense(seed);
   test_foreign_verdicts();
