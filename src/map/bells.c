@@ -64,10 +64,12 @@ static enum status watch_bells(struct map *map) {
   return STATUS_OK;
 }
 
-/* A result, or the end, that no bell will ring for: the journal had it. */
+/* Whatever step would do at once, though no bell will ring for it: hand over a result that is here already, or the end; pull
+   tasks, when its last caller had no time left to after the last result in hand. */
 static int is_ready(struct map *map) {
   struct delivery d;
-  return pool_ready(map->pool, &d) == STATUS_OK || (map->exhausted && pool_finished(map->pool));
+  return pool_ready(map->pool, &d) == STATUS_OK || (map->exhausted && pool_finished(map->pool)) ||
+         feed_hungry(map);
 }
 
 /* OK SYSTEM */
