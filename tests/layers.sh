@@ -13,7 +13,7 @@ levels='
 3 transport record | snapshot frozen library place placeholder stand_in warning files modules module_index standard stub c_function fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered import locator origin origin_thread state phase verdict interrupt running caller
 4 transport_fork process seats | fatal
 5 pool ledger deal retry loss audit | team member exchange lookout worker | notice
-6 heed map feed results bells watcher figures core recorder
+6 heed lock map feed results bells watcher figures core recorder
 7 call
 8 repl
 9 fmlua'
@@ -22,7 +22,7 @@ levels='
 lua_files='embed lines own_file codec scalar encoder encode encode_table encode_function fault decoder decode decode_name
   decode_function references snapshot frozen library place placeholder stand_in warning files modules module_index standard stub c_function
   fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered
-  import locator origin origin_thread state phase verdict interrupt running caller notice heed map feed results bells watcher figures core recorder call repl fmlua'
+  import locator origin origin_thread state phase verdict interrupt running caller notice heed lock map feed results bells watcher figures core recorder call repl fmlua'
 
 find . -name '*.[ch]' ! -name embedded.c | sort | xargs awk -v levels="$levels" -v lua_files="$lua_files" '
   function report(good, title, why) {

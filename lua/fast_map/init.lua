@@ -225,4 +225,17 @@ function M.sleep(seconds)
 end
 core.module_sleep = M.sleep -- tasks have one of their own for it, unless the script replaces it
 
+---@class fast_map.Lock
+---@field close fun(self: fast_map.Lock)
+
+--- Waits until nobody else has the lock of that file: no other task, thread, process or script. The file is made when there
+--- is none, and stays. Keep the lock in a local variable with <close>; whoever dies gives it back.
+---@param path string
+---@return fast_map.Lock
+function M.lock(path)
+  if type(path) ~= "string" then error("lock: it needs the name of a file, got " .. show(path), 2) end
+  local lock, message = core.lock(path)
+  return lock or error("lock: cannot open the file: " .. message, 2)
+end
+
 return setmetatable(M, { __call = function(_, f, tasks, opts) return iterate("fast_map", f, tasks, opts, 1) end })

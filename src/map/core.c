@@ -15,6 +15,7 @@
 #include "heed.h"
 #include "library.h"
 #include "lines.h"
+#include "lock.h"
 #include "map.h"
 #include "mask.h"
 #include "notice.h"
@@ -230,6 +231,7 @@ int luaopen_fast_map_core(lua_State *L) {
   lua_setfield(L, -2, "encode");
   lines_register(L);
   own_file_register(L);
+  lock_register(L);
   map_register(L);
   recorder_register(L);
   lua_pushliteral(L, PACKAGE_VERSION);
