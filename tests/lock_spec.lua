@@ -72,6 +72,20 @@ describe("a lock", function()
     ]])
   end)
 
+  it("is never where the script prints to, when that is closed", function()
+    output_of([[
+      local function work(i)
+        local lock <close> = fast_map.lock(path)
+        print "printed"
+        io.stdout:flush()
+        return i
+      end
+      assert(#fast_map.map(work, { 1, 2 }) == 2)
+      assert(io.open(path):read "a" == "")
+    ]], { to = ">&- 2>" .. path .. ".err" })
+    os.remove(path .. ".err")
+  end)
+
   it("is no longer waited for after the task's time", function()
     assert.equal("1\tnil\ttimeout\n2\tnil\ttimeout\n", output_of [[
       local lock <close> = fast_map.lock(path)

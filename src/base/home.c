@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 #ifndef O_PATH
 #define O_PATH O_RDONLY
 #endif
 
 void home_note(struct home *h) {
-  h->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  h->directory = descriptor_own(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   h->mask = umask(0);
   umask(h->mask);
 }

@@ -1,5 +1,5 @@
 /* home.h - the working directory and the umask that the threads of a process begin with; each has its own.
-   Level 0: libc. A kernel without unshare, or a sandbox that refuses it, leaves one for all of the process. */
+   Level 0: descriptor. A kernel without unshare, or a sandbox that refuses it, leaves one for all of the process. */
 #ifndef FAST_MAP_HOME_H
 #define FAST_MAP_HOME_H
 

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "blocking.h"
+#include "descriptor.h"
 #include "heed.h"
 
 #define LOCK "fast_map.lock"
@@ -55,7 +56,9 @@ static struct lock *push_lock(lua_State *L) {
 /* A file that may only be read can be locked as well. */
 static int open_file(const char *path) {
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-  return fd >= 0 || errno != EACCES ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0 && errno == EACCES)
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  return descriptor_own(fd);
 }
 
 /* [-0, +0, e] Waits; the hook that a signal handler has left acts meanwhile, and may raise. 0, or an error number. */
