@@ -9,12 +9,14 @@
 #include "status.h"
 
 enum forks_rank {
+  FORKS_OUTPUT,    /* state: writes, perhaps for long */
   FORKS_COMPANY,   /* worker: starts a thread; no lock is held yet */
   FORKS_SNAPSHOTS, /* a module that is loaded under this lock may open journals and maps */
   FORKS_JOURNALS,
   FORKS_TRANSPORTS,
   FORKS_NOTICE,
   FORKS_TEAM,
+  FORKS_OUTLETS,
   FORKS_RANKS
 };
 

@@ -14,6 +14,7 @@
 #include "heed.h"
 #include "mask.h"
 #include "notice.h"
+#include "output.h"
 #include "transport_fork.h"
 
 static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
@@ -28,6 +29,7 @@ enum status bells_wait(struct map *map, int64_t deadline) {
   struct pollfd *polls;
   enum status status;
   int ready, count;
+  output_pause();
   if (map->input < 0)
     return pool_wait(map->pool, deadline);
   status = pool_wait(map->pool, 0);
@@ -149,6 +151,7 @@ static int poll_for_maps(lua_State *L, struct pollfd *polls, int count, int64_t 
   int i, ready, top = lua_gettop(L);
   if (began >= deadline)
     return 0;
+  output_pause();
   ready = poll_until(polls, count, deadline);
   waited = clock_now() - began;
   for (i = 2; i <= top; i++) {

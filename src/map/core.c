@@ -19,6 +19,7 @@
 #include "map.h"
 #include "mask.h"
 #include "notice.h"
+#include "output.h"
 #include "own_file.h"
 #include "plain.h"
 #include "recorder.h"
@@ -32,6 +33,7 @@
 static int l_sleep(lua_State *L) {
   int64_t deadline = clock_after(luaL_checknumber(L, 1));
   int64_t left;
+  output_pause();
   blocking_begin();
   heed_hold(L);
   while ((left = deadline - clock_now()) > 0) {

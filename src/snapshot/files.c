@@ -54,28 +54,11 @@ int files_push(lua_State *L, const char *name) {
 /* Closes the handle only: the stream is the script's. */
 static int close_handle(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-  return luaL_fileresult(L, fflush(stream->f) == 0, NULL);
+  return luaL_fileresult(L, output_flush(&import_of(L)->output, stream->f) && fflush(stream->f) == 0, NULL);
 }
 
-/* A file with its own buffer in each process: only what ends with a line is written, so lines stay whole. One that another
-   thread holds, perhaps for long, has been met before. */
-static void keep_lines(FILE *f) {
-  static FILE *seen[16];
-  static unsigned count;
-  frozen_lock();
-  for (unsigned i = 0; i < count && i < 16; i++) {
-    if (seen[i] == f) {
-      frozen_unlock();
-      return;
-    }
-  }
-  if (ftrylockfile(f) == 0) {
-    seen[count++ % 16] = f;
-    fflush(f);
-    setvbuf(f, NULL, _IOLBF, BUFSIZ);
-    funlockfile(f);
-  }
-  frozen_unlock();
+int files_shared(const luaL_Stream *stream) {
+  return stream->closef == close_handle || stream->f == stdin || stream->f == stdout || stream->f == stderr;
 }
 
 /* Whether the view's top is a file. */
@@ -120,68 +103,9 @@ int files_copy(struct copy *c) {
   copy->f = original->f;
   copy->closef = NULL;
   luaL_setmetatable(L, LUA_FILEHANDLE);
-  if (original->closef != NULL) {
+  if (original->closef != NULL)
     copy->closef = close_handle;
-    keep_lines(copy->f);
-  }
   return 1;
-}
-
-/* ------------------------------------------------------------------ writing whole lines */
-
-/* [-0, +1, m] Joins the arguments from `first` to `last` as io.write shows them. */
-static void join(lua_State *L, int first, int last) {
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int i = first; i <= last; i++) {
-    if (lua_type(L, i) == LUA_TNUMBER && !lua_isinteger(L, i)) {
-      char *room = luaL_prepbuffsize(&b, 64);
-      luaL_addsize(&b, (size_t)snprintf(room, 64, LUA_NUMBER_FMT, (LUAI_UACNUMBER)lua_tonumber(L, i)));
-    } else {
-      luaL_checklstring(L, i, NULL);
-      lua_pushvalue(L, i);
-      luaL_addvalue(&b);
-    }
-  }
-  luaL_pushresult(&b);
-}
-
-/* [-0, +n, e] Writes the arguments from `first` to `last` at once; the file is at index `file`. */
-static int write_all(lua_State *L, FILE *f, int file, int first, int last) {
-  size_t size;
-  const char *bytes;
-  if (first == last && lua_type(L, first) == LUA_TSTRING)
-    lua_pushvalue(L, first);
-  else
-    join(L, first, last);
-  bytes = lua_tolstring(L, -1, &size);
-  if (!output_write(&import_of(L)->output, f, bytes, size))
-    return luaL_fileresult(L, 0, NULL);
-  lua_pushvalue(L, file);
-  return 1;
-}
-
-static FILE *check_open(lua_State *L, int idx) {
-  luaL_Stream *stream = luaL_checkudata(L, idx, LUA_FILEHANDLE);
-  if (stream->closef == NULL)
-    luaL_error(L, "attempt to use a closed file");
-  return stream->f;
-}
-
-int files_method_write(lua_State *L) {
-  FILE *f = check_open(L, 1);
-  return write_all(L, f, 1, 2, lua_gettop(L));
-}
-
-/* The file goes above the arguments: messages count these. */
-int files_write(lua_State *L) {
-  int last = lua_gettop(L);
-  luaL_Stream *stream;
-  lua_getfield(L, LUA_REGISTRYINDEX, "_IO_output"); /* liolib's */
-  stream = lua_touserdata(L, -1);
-  if (stream->closef == NULL)
-    return luaL_error(L, "default %s file is closed", "output");
-  return write_all(L, stream->f, last + 1, 1, last);
 }
 
 /* ------------------------------------------------------------------ popen */
@@ -212,6 +136,7 @@ static int close_pipe(lua_State *L) {
   struct pipe *pipe = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   int status;
   forget(import_of(L), pipe->pid);
+  output_yield();
   errno = 0;
   blocking_begin();
   running_hold_still(1);
@@ -221,8 +146,7 @@ static int close_pipe(lua_State *L) {
   return luaL_execresult(L, status);
 }
 
-/* Lua's flushes all files first, and so waits for every thread that reads one.
- */
+/* Lua's flushes all files first, and so waits for every thread that reads one. */
 int files_popen(lua_State *L) {
   const char *command = luaL_checkstring(L, 1);
   const char *mode = luaL_optstring(L, 2, "r");
@@ -231,8 +155,8 @@ int files_popen(lua_State *L) {
   pipe = lua_newuserdatauv(L, sizeof *pipe, 0);
   pipe->stream.closef = NULL;
   luaL_setmetatable(L, LUA_FILEHANDLE);
-  fflush(stdout);
-  fflush(stderr);
+  output_yield();
+  fflush(stdout); /* what C libraries have printed */
   errno = 0;
   blocking_begin(); /* a process begins: the worker must know */
   pipe->pid = shell_open(command, mode[0] == 'w', &pipe->stream.f);

@@ -3,6 +3,8 @@
 #ifndef FAST_MAP_FILES_H
 #define FAST_MAP_FILES_H
 
+#include <lauxlib.h>
+
 #include "copy.h"
 
 #define FILES_INPUT  "_IO_input" /* in the registry: Lua's default files */
@@ -22,10 +24,11 @@ int files_same(struct copy *c);
 /* [-0, +1|0, m] In a script's state: pushes its handle of a standard stream. */
 int files_push(lua_State *L, const char *name);
 
-/* The stand-ins for io.popen, io.write and file:write. */
+/* Whether the handle's stream, not closed, is one of the script's. */
+int files_shared(const luaL_Stream *handle);
+
+/* The stand-in for io.popen. */
 int files_popen(lua_State *L);
-int files_write(lua_State *L);        /* io.write */
-int files_method_write(lua_State *L); /* file:write */
 
 /* [-0, +0, -] A task begins: the commands that others have opened are not its own. */
 void files_begin(struct import *import);

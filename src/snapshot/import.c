@@ -54,6 +54,7 @@ void import_close(struct import *I) {
   buffer_release(&I->warning);
   buffer_release(&I->commands);
   output_release(&I->output);
+  buffer_release(&I->scratch);
   *I = (struct import){0};
 }
 

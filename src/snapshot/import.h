@@ -113,6 +113,7 @@ struct import {
   size_t *memory_limit;   /* the allocator's */
   struct buffer commands; /* the processes of those that this task has opened and not closed */
   struct output output;   /* of what is printed here */
+  struct buffer scratch;  /* of writer.c: one piece to be written */
   struct codec_link link; /* see origin.h */
 };
 

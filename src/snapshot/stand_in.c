@@ -15,26 +15,7 @@
 #include "raw.h"
 #include "running.h"
 #include "shell.h"
-
-/* One write, so that a line stays whole when several threads print. */
-static int print(lua_State *L) {
-  int n = lua_gettop(L);
-  size_t size;
-  const char *line;
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int i = 1; i <= n; i++) {
-    if (i > 1)
-      luaL_addchar(&b, '\t');
-    luaL_tolstring(L, i, NULL);
-    luaL_addvalue(&b);
-  }
-  luaL_addchar(&b, '\n');
-  luaL_pushresult(&b);
-  line = lua_tolstring(L, -1, &size);
-  output_write(&import_of(L)->output, stdout, line, size);
-  return 0;
-}
+#include "writer.h"
 
 /* ------------------------------------------------------------------ os */
 
@@ -47,11 +28,13 @@ static int os_exit(lua_State *L) {
 static int os_execute(lua_State *L) {
   const char *command = luaL_optstring(L, 1, NULL);
   int status;
-  errno = 0;
   if (command == NULL) {
     lua_pushboolean(L, system(NULL));
     return 1;
   }
+  output_yield();
+  fflush(stdout); /* what C libraries have printed */
+  errno = 0;
   blocking_begin();
   running_hold_still(1);
   status = shell_run(command);
@@ -87,6 +70,7 @@ int stand_in_sleep(lua_State *L) {
       return 0;
     }
   }
+  output_pause();
   blocking_begin();
   while ((left = deadline - clock_now()) > 0) {
     struct timespec pause = {left / CLOCK_SECOND, left % CLOCK_SECOND};
@@ -108,7 +92,7 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
     const char *library, *name;
     lua_CFunction function;
   } stand_ins[] = {
-      {"_G", "print", print},
+      {"_G", "print", writer_print},
       {"_G", "next", raw_next},
       {"_G", "pairs", raw_pairs},
       {"_G", "rawget", raw_get},
@@ -121,8 +105,12 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
       {"os", "exit", os_exit},
       {"os", "execute", os_execute},
       {"io", "popen", files_popen},
-      {"io", "write", files_write},
-      {LIBRARY_FILE, "write", files_method_write},
+      {"io", "write", writer_io_write},
+      {"io", "flush", writer_io_flush},
+      {LIBRARY_FILE, "write", writer_write},
+      {LIBRARY_FILE, "flush", writer_flush},
+      {LIBRARY_FILE, "seek", writer_seek},
+      {LIBRARY_FILE, "setvbuf", writer_setvbuf},
       {"coroutine", "resume", running_resume},
       {"coroutine", "wrap", running_wrap},
   };

@@ -68,6 +68,10 @@ static size_t line(const lua_Debug *ar, char *text, size_t size) {
   return length < 0 ? 0 : (size_t)length;
 }
 
+void state_last_words(const struct state *s) {
+  output_last_words(&s->import.output);
+}
+
 void state_trace(struct state *s, char *text, size_t size) {
   lua_State *L = s->phase == PHASE_CALL || s->phase == PHASE_INIT ? running_now() : s->L;
   lua_Debug ar;

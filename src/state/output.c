@@ -2,7 +2,10 @@
 #include "output.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 
+#include "forks.h"
 #include "wire.h"
 
 #define KEPT_MOST   ((size_t)16 << 20) /* bytes of one task; from there on it prints at once */
@@ -11,7 +14,12 @@
 #define PIECE_HEAD  ((size_t)9)
 #define ATTACH_HEAD ((size_t)8)
 
+static _Thread_local struct output *printing; /* this thread's own */
+
 void output_release(struct output *o) {
+  for (int i = 0; i < o->sink_count; i++)
+    sink_release(&o->sinks[i]);
+  free(o->sinks);
   buffer_release(&o->kept);
   buffer_release(&o->line[0]);
   buffer_release(&o->line[1]);
@@ -27,6 +35,91 @@ void output_label(struct output *o, uint64_t index, const char *name) {
 
 static FILE *stream_of(int number) {
   return number == 1 ? stdout : stderr;
+}
+
+/* -- at once --------------------------------------------------------------- */
+
+static struct sink *find_sink(const struct output *o, const FILE *f) {
+  for (int i = 0; i < o->sink_count; i++)
+    if (o->sinks[i].f == f)
+      return &o->sinks[i];
+  return NULL;
+}
+
+/* NULL: no memory, errno says so. */
+static struct sink *sink_of(struct output *o, FILE *f) {
+  struct sink *sinks = find_sink(o, f);
+  if (sinks != NULL)
+    return sinks;
+  sinks = realloc(o->sinks, (size_t)(o->sink_count + 1) * sizeof *sinks);
+  if (sinks == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  o->sinks = sinks;
+  sink_open(&sinks[o->sink_count], f);
+  return &sinks[o->sink_count++];
+}
+
+static int write_through(struct output *o, FILE *f, const void *bytes, size_t size) {
+  struct sink *s;
+  if (o == NULL)
+    return fwrite(bytes, 1, size, f) == size;
+  if (f == stderr && (s = find_sink(o, stdout)) != NULL)
+    sink_settle(s); /* where both lead to one place, the order there is that of the task */
+  return (s = sink_of(o, f)) != NULL && sink_write(s, bytes, size);
+}
+
+int output_flush(struct output *o, FILE *f) {
+  struct sink *s = find_sink(o, f);
+  return s == NULL || sink_flush(s);
+}
+
+enum status output_set_mode(struct output *o, FILE *f, enum sink_mode mode, size_t size) {
+  struct sink *s = sink_of(o, f);
+  if (s == NULL)
+    return STATUS_NOMEM;
+  s->mode = mode;
+  s->most = size;
+  sink_flush(s);
+  return STATUS_OK;
+}
+
+void output_yield(void) {
+  for (int i = 0; printing != NULL && i < printing->sink_count; i++)
+    sink_flush(&printing->sinks[i]);
+}
+
+void output_pause(void) {
+  for (int i = 0; printing != NULL && i < printing->sink_count; i++)
+    sink_settle(&printing->sinks[i]);
+}
+
+void output_last_words(const struct output *o) {
+  for (int i = 0; i < o->sink_count; i++)
+    sink_last_words(&o->sinks[i]);
+}
+
+/* What is left is the parent's to write. */
+static void forget(void) {
+  for (int i = 0; printing != NULL && i < printing->sink_count; i++)
+    sink_forget(&printing->sinks[i]);
+}
+
+static void watch_forks(void) {
+  static const struct forks_handlers handlers = {.before = output_pause, .in_child = forget};
+  forks_watch(FORKS_OUTPUT, &handlers);
+}
+
+void output_begin(struct output *o) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
+  printing = o;
+}
+
+void output_end(struct output *o) {
+  output_finish(o);
+  printing = NULL;
 }
 
 /* -- kept ------------------------------------------------------------------ */
@@ -46,7 +139,7 @@ static enum status show_pieces(struct output *o, const unsigned char *at, const 
     if (!get_piece(&at, end, &stream, &size))
       return STATUS_FORMAT;
     if (o == NULL && stream == 2)
-      fflush(stdout); /* where both lead to one place, the order there is that of the task */
+      fflush(stdout); /* as write_through does */
     output_write(o, stream_of(stream), at, (size_t)size);
     at += size;
   }
@@ -71,12 +164,12 @@ static enum status keep(struct output *o, int stream, const void *bytes, size_t 
 
 static int write_kept(struct output *o, int stream, const void *bytes, size_t size) {
   if (!o->through && o->kept.size + size > KEPT_MOST) {
-    show_pieces(NULL, o->kept.bytes, o->kept.bytes + o->kept.size);
-    o->kept.size = 0;
     o->through = 1;
+    show_pieces(o, o->kept.bytes, o->kept.bytes + o->kept.size);
+    o->kept.size = 0;
   }
   if (o->through)
-    return fwrite(bytes, 1, size, stream_of(stream)) == size;
+    return write_through(o, stream_of(stream), bytes, size);
   if (keep(o, stream, bytes, size) == STATUS_OK)
     return 1;
   errno = ENOMEM;
@@ -115,7 +208,7 @@ static int write_tagged(struct output *o, int stream, const char *bytes, size_t 
     errno = ENOMEM;
     return 0;
   }
-  return o->ready.size == 0 || fwrite(o->ready.bytes, 1, o->ready.size, stream_of(stream)) == o->ready.size;
+  return o->ready.size == 0 || write_through(o, stream_of(stream), o->ready.bytes, o->ready.size);
 }
 
 /* -- both ------------------------------------------------------------------ */
@@ -123,22 +216,29 @@ static int write_tagged(struct output *o, int stream, const char *bytes, size_t 
 int output_write(struct output *o, FILE *f, const void *bytes, size_t size) {
   int stream = f == stdout ? 1 : f == stderr ? 2 : 0;
   if (o == NULL || o->mode == OUTPUT_LINE || stream == 0)
-    return fwrite(bytes, 1, size, f) == size;
+    return write_through(o, f, bytes, size);
   if (size == 0)
     return 1;
   return o->mode == OUTPUT_GROUP ? write_kept(o, stream, bytes, size) : write_tagged(o, stream, bytes, size);
 }
 
-void output_finish(struct output *o) {
+static void end_lines(struct output *o) {
   int stream;
-  if (o->mode != OUTPUT_TAG)
-    return;
   for (stream = 1; stream <= 2; stream++) {
     if (o->line[stream - 1].size > 0)
       write_tagged(o, stream, "\n", 1);
     buffer_reset(&o->line[stream - 1], KEPT_IDLE);
   }
   buffer_reset(&o->ready, KEPT_IDLE);
+}
+
+void output_finish(struct output *o) {
+  int i;
+  if (o->mode == OUTPUT_TAG)
+    end_lines(o);
+  for (i = 0; i < o->sink_count; i++)
+    while (o->sinks[i].bytes.size > 0)
+      sink_flush(&o->sinks[i]); /* (again only after an interruption) */
 }
 
 enum status output_attach(const struct output *o, struct buffer *reply) {

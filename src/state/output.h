@@ -1,8 +1,8 @@
-/* output.h - what a task prints: written at once, kept for the delivery of its result, or marked line by line.
-   Level 2: buffer, wire. Knows no Lua. One thread's; the parent reads what was kept.
+/* output.h - what a task prints: written line by line, kept for the delivery of its result, or marked line by line.
+   Level 2: sink, wire, forks. Knows no Lua. One thread's; the parent reads what was kept.
 
-   Life: struct output o = {.mode = ...} -> (output_label -> output_write ... -> output_finish -> output_attach ->
-   output_reset), a task at a time -> output_release.
+   Life: struct output o = {.mode = ...} -> output_begin -> (output_label -> output_write ... -> output_finish -> output_attach ->
+   output_reset), a task at a time -> output_end -> output_release.
 
    What is kept, in the order in which it was printed; each piece is:
      stream   1 byte: 1 stdout, 2 stderr
@@ -16,9 +16,10 @@
 #include <stdio.h>
 
 #include "buffer.h"
+#include "sink.h"
 
 enum output_mode {
-  OUTPUT_LINE, /* as it comes; stdio keeps lines whole */
+  OUTPUT_LINE, /* as it comes, in whole lines */
   OUTPUT_GROUP,
   OUTPUT_TAG
 };
@@ -31,6 +32,8 @@ struct output {
   int through;           /* GROUP: this task prints too much to be kept */
   struct buffer line[2]; /* TAG: lines that have no end yet, of stdout and of stderr */
   struct buffer ready;   /* TAG: scratch */
+  struct sink *sinks;    /* of stdout, stderr, and of the script's files that it has written to */
+  int sink_count;
 };
 
 void output_release(struct output *o);
@@ -38,11 +41,30 @@ void output_release(struct output *o);
 /* TAG: what is printed from now on comes from task `index`, or from what `name` names when that is not NULL. */
 void output_label(struct output *o, uint64_t index, const char *name);
 
-/* Instead of fwrite. 0: not all was written; errno says why. o may be NULL: at once. */
+/* What this thread's functions print goes through `o` until output_end: a fork, and output_pause, write what it holds. */
+void output_begin(struct output *o);
+void output_end(struct output *o);
+
+/* Instead of fwrite, to stdout, stderr or a file of the script's. 0: not all was written; errno says why. o may be NULL: at once. */
 int output_write(struct output *o, FILE *f, const void *bytes, size_t size);
 
-/* The task is over: begun lines are ended. */
+/* Instead of fflush. Returns as output_write does. */
+int output_flush(struct output *o, FILE *f);
+
+/* Instead of setvbuf; from now on, in this thread. OK NOMEM */
+enum status output_set_mode(struct output *o, FILE *f, enum sink_mode mode, size_t size);
+
+/* A command begins, which may print to the same places: writes all that this thread's task has printed. */
+void output_yield(void);
+
+/* This thread is about to wait: writes the whole lines that its task has printed. */
+void output_pause(void);
+
+/* The task is over: begun lines are ended, and all is written. */
 void output_finish(struct output *o);
+
+/* From a handler of a fatal signal on the output's own thread: writes what was printed and not yet written. */
+void output_last_words(const struct output *o);
 
 /* GROUP: puts what was kept into the reply, which is empty. OK NOMEM */
 enum status output_attach(const struct output *o, struct buffer *reply);

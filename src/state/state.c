@@ -59,6 +59,7 @@ void state_close(struct state **box) {
     return;
   if (s->L != NULL)
     lua_close(s->L);
+  output_end(&s->import.output);
   running_begin(NULL);
   import_close(&s->import);
   buffer_release(&s->reply);
@@ -103,8 +104,6 @@ static void run_init(lua_State *L, struct state *s) {
 
 enum status state_begin_reply(struct state *s) {
   buffer_reset(&s->reply, REPLY_KEPT);
-  if (s->import.output.mode == OUTPUT_LINE)
-    return STATUS_OK;
   output_finish(&s->import.output);
   return output_attach(&s->import.output, &s->reply);
 }
@@ -172,6 +171,7 @@ enum status state_serve(struct state *s, struct port *port) {
   int code;
   s->port = port;
   s->link = origin_thread_link(&s->import);
+  output_begin(&s->import.output);
   for (;;) {
     lua_settop(L, 0);
     verdict_clear(L);

@@ -58,4 +58,7 @@ void state_ask(struct state *state, void (*tell)(void *teller, const char *text)
    the running task as text, cut to size. Allocates nothing; best effort. */
 void state_trace(struct state *state, char *text, size_t size);
 
+/* The same handler: writes what the task has printed. */
+void state_last_words(const struct state *state);
+
 #endif

@@ -31,6 +31,8 @@ static void on_fault(int number) {
       atomic_store_explicit(&watched->control->fault_index, index,
                             memory_order_release); /* first, should the trace fail */
       note(watched, index);
+      if (*watched->state != NULL)
+        state_last_words(*watched->state);
     }
   }
   raise(number); /* pending until we return: also when somebody only sent the signal */

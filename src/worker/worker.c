@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "fatal.h"
 #include "forks.h"
 #include "memory.h"
+#include "sink.h"
 #include "suspend.h"
 #include "team.h"
 
@@ -61,11 +61,6 @@ static int thread_share(const struct worker_context *c, int worker) {
 static void die(void) {
   kill(0, SIGKILL);
   _exit(0);
-}
-
-/* Whole lines come out at once, whoever else prints. */
-static void buffer_lines(void) {
-  setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 }
 
 static int sooner(int a, int b) {
@@ -230,7 +225,7 @@ void worker_run(struct link *link, int worker, int parent, void *context) {
       NULL,
       NULL); /* likewise: a fault in here would be noted as that task's, in memory shared with its parent */
   stand_back(c->nice);
-  buffer_lines();
+  sink_prepare();
   memory_keep();
   fatal_install();
   set_up(&options, c, link, worker);

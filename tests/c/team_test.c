@@ -69,6 +69,10 @@ void state_ask(struct state *state, void (*tell)(void *teller, const char *text)
   (void)state, (void)tell, (void)teller;
 }
 
+void state_last_words(const struct state *state) {
+  (void)state;
+}
+
 void state_trace(struct state *state, char *text, size_t size) {
   (void)state;
   if (size > 0)
