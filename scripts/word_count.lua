@@ -41,9 +41,8 @@ local function walk_with_lfs(lfs, path, found)
 end
 
 local function walk_with_find(path, found)
-  local quoted = "'" .. path:gsub("'", "'\\''") .. "'"
   local any = false
-  for name in io.popen("find " .. quoted .. " -type f | LC_ALL=C sort"):lines() do
+  for name in io.popen("find " .. fast_map.quote(path) .. " -type f | LC_ALL=C sort"):lines() do
     any = true
     found(name)
   end

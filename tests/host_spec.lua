@@ -129,7 +129,7 @@ describe("fmlua", function()
     end)
 
     it("refuses wrong options with its name, the option and the usage", function()
-      for _, option in ipairs { "-h", "---", "-Ex", "-vv", "-iv", "--helper" } do
+      for _, option in ipairs { "-h", "---", "-Ex", "-vv", "-iv", "--nothing" } do
         local out, err, code = run(option)
         assert.equal("", out)
         assert.truthy(err:find(FMLUA .. ": unrecognized option '" .. option .. "'\nusage: ", 1, true), err)

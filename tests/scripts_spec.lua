@@ -206,6 +206,28 @@ describe("scripts/image_batch.lua", function()
     assert.equal(0, code)
   end)
 
+  it("keeps files of one name in several folders apart", function()
+    for i, name in ipairs { "2025", "2026" } do
+      assert(os.execute(("mkdir %s/%s"):format(folder, name)))
+      write_all(("%s/%s/1.txt"):format(folder, name), "picture " .. i)
+    end
+    local function files(...)
+      local names = { "-c", "cat {} >{out}", folder .. "/out" }
+      for i, name in ipairs { ... } do names[i + 3] = folder .. "/" .. name end
+      return names
+    end
+    local code, out, err = run("image_batch.lua", files("2025/1.txt", "2026/1.txt", "./it's.txt"))
+    assert.equal(("%s/out/2025/1.txt\tmade\n%s/out/2026/1.txt\tmade\n%s/out/it's.txt\tmade\n"):format(folder, folder, folder),
+      out, err)
+    assert.equal(0, code)
+    assert.equal("picture 1", read_all(folder .. "/out/2025/1.txt"))
+    assert.equal("picture 2", read_all(folder .. "/out/2026/1.txt"))
+    code, out, err = run("image_batch.lua", files("2025/1.txt", "2026/../2025/1.txt"))
+    assert.equal("", out)
+    assert.matches("^image_batch: .*/2025/1.txt and .*/2026/../2025/1.txt would both become .*/out/1.txt\n$", err)
+    assert.equal(2, code)
+  end)
+
   it("goes on after a command that fails, and leaves nothing half-made", function()
     local arguments = { "-j", "1", "-c", "cat {} >{out}; test {} != '" .. folder .. "/a b.txt'", folder .. "/out",
       folder .. "/a b.txt", folder .. "/it's.txt" }

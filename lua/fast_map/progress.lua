@@ -25,7 +25,7 @@ local BAR_MOST, BAR_LEAST = 40, 8
 ---@field failed integer of those
 ---@field pulled integer tasks taken from the input
 ---@field total? integer nil while nobody knows it
----@field estimated? boolean the total is a guess
+---@field estimated? boolean the total is a guess: fmlua map in a file
 ---@field elapsed number seconds since the map began
 ---@field rate number tasks a second, of late
 ---@field eta? number seconds until the last task is done, if it goes on like this

@@ -46,6 +46,23 @@ int command_line_takes_file(const char *option) {
   return strcmp(option, "--trace") == 0 || strcmp(option, "--report") == 0;
 }
 
+static const char *const long_options[] = {"--progress", "--trace", "--report", "--help", "--version", NULL};
+
+const char *command_line_long(size_t *at) {
+  const char *option = long_options[*at];
+  if (option != NULL)
+    (*at)++;
+  return option;
+}
+
+/* `--trace=FILE`: FILE, else NULL. */
+static const char *file_behind(const char *option, const char *name) {
+  size_t size = strlen(name);
+  return strncmp(option, name, size) == 0 && option[size] == '=' && option[size + 1] != '\0'
+             ? option + size + 1
+             : NULL;
+}
+
 /* --trace FILE, --report FILE. Whether more options may follow. */
 static int read_file_option(struct command_line *c, char **argv) {
   const char *option = argv[c->script], *file = argv[c->script + 1];
@@ -58,6 +75,16 @@ static int read_file_option(struct command_line *c, char **argv) {
   return 1;
 }
 
+/* The same as one word. Whether it is one. */
+static int read_file_word(struct command_line *c, const char *option) {
+  const char *trace = file_behind(option, "--trace"), *report = file_behind(option, "--report");
+  if (trace != NULL)
+    c->trace = trace;
+  if (report != NULL)
+    c->report = report;
+  return trace != NULL || report != NULL;
+}
+
 /* The long options and `--`. Whether more options may follow. */
 static int read_long(struct command_line *c, char **argv) {
   const char *option = argv[c->script];
@@ -67,6 +94,8 @@ static int read_long(struct command_line *c, char **argv) {
   }
   if (command_line_takes_file(option))
     return read_file_option(c, argv);
+  if (read_file_word(c, option))
+    return 1;
   if (command_line_is_bare(option))
     c->script++;
   else if (strcmp(option, "--help") == 0)
@@ -125,12 +154,25 @@ void command_line_read(struct command_line *c, char **argv) {
     c->script++;
 }
 
-void command_line_blame(const char *program, const char *option) {
-  fprintf(stderr, "%s: ", program);
-  if (option[1] == 'e' || option[1] == 'l' || command_line_takes_file(option))
-    fprintf(stderr, "'%s' needs argument\n", option);
-  else
-    fprintf(stderr, "unrecognized option '%s'\n", option);
+/* What is no control character, for a terminal: also none of C1. */
+static void write_visible(const char *text) {
+  for (; *text != '\0'; text++) {
+    unsigned char c = (unsigned char)*text;
+    fputc(c < 0x20 || c >= 0x7f ? '?' : c, stderr);
+  }
+}
+
+void command_line_blame(const char *program, const char *option, const char *nearest) {
+  int needs = option[1] == 'e' || option[1] == 'l' || command_line_takes_file(option);
+  fprintf(stderr, "%s: %s'", program, needs ? "" : "unrecognized option ");
+  write_visible(option);
+  fputs(needs ? "' needs argument\n" : "'", stderr);
+  if (!needs && nearest != NULL) {
+    fprintf(stderr, "; did you mean '%s'?\n", nearest);
+    return;
+  }
+  if (!needs)
+    fputc('\n', stderr);
   fputs(help_text, stderr);
 }
 

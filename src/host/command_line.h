@@ -23,8 +23,11 @@ int command_line_is_bare(const char *option);
 /* A long option, of which the next word is a file. */
 int command_line_takes_file(const char *option);
 
-/* On stderr: what is wrong with the option, and the help. */
-void command_line_blame(const char *program, const char *option);
+/* The next long option from *at on, NULL after the last. */
+const char *command_line_long(size_t *at);
+
+/* On stderr: what is wrong with the option; and the one that it is near to, or the help when that is NULL. */
+void command_line_blame(const char *program, const char *option, const char *nearest);
 
 void command_line_help(FILE *file);
 

@@ -247,13 +247,44 @@ static int run(lua_State *L) {
   return 1;
 }
 
-/* Shows what needs no Lua state. Returns whether that was all. */
+/* [-1, +1, e] (option) -> the long option that its writer may have meant, or nil. */
+static int find_nearest(lua_State *L) {
+  size_t at = 0;
+  const char *option;
+  load_embedded(L, "fast_map.nearest");
+  lua_call(L, 0, 1);
+  lua_insert(L, 1);
+  lua_newtable(L);
+  while ((option = command_line_long(&at)) != NULL) {
+    lua_pushstring(L, option);
+    lua_rawseti(L, 3, (lua_Integer)at);
+  }
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+static void blame(const char *option) {
+  lua_State *L = option[1] == '-' ? luaL_newstate() : NULL;
+  const char *nearest = NULL;
+  if (L != NULL) {
+    luaL_openlibs(L);
+    lua_pushcfunction(L, find_nearest);
+    lua_pushstring(L, option);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+      nearest = lua_tostring(L, -1);
+  }
+  command_line_blame(program, option, nearest);
+  if (L != NULL)
+    lua_close(L);
+}
+
+/* Shows what needs no Lua state but one of its own. Returns whether that was all. */
 static int answer(char **argv, int *exit_code) {
   struct command_line c;
   command_line_read(&c, argv);
   *exit_code = c.action == ACTION_MISUSE ? EXIT_FAILURE : EXIT_SUCCESS;
   if (c.action == ACTION_MISUSE)
-    command_line_blame(program, argv[c.script]);
+    blame(argv[c.script]);
   if (c.action == ACTION_HELP)
     command_line_help(stdout);
   if (c.action == ACTION_VERSION)
