@@ -30,7 +30,7 @@ local M = {}
 ---@field max_tasks_per_worker? integer tasks after which a process is replaced (default: no limit)
 ---@field journal? string a file that keeps each result, for a later run of the script
 ---@field resume? boolean|"force" use what the journal holds; "force": also of another function (default: true)
----@field output? "line"|"group"|"tag" what tasks print: at once, before the result, or marked (default: "line")
+---@field output? "line"|"group"|"tag" what tasks print: in whole lines, before the result, or marked (default: "line")
 ---@field nice? integer how far the workers stand back for other programs, 0 to 19, as nice(1) counts (default: 0)
 ---@field trace? string a file for the map's timeline, as Perfetto and chrome://tracing read it
 ---@field report? string a file for a page that shows timeline and figures
@@ -150,7 +150,7 @@ M.table = {
   { "journal", { path }, nil, "a file that keeps each result, for a later run of the script", "checkpoint joblog" },
   { "resume", { flag, "force" }, true, 'use what the journal holds; "force": also of another function' },
   { "output", { "line", "group", "tag" }, nil,
-    'what tasks print: at once, before the result, or with the task\'s number (default: "line")', "print stdout" },
+    'what tasks print: in whole lines, before the result, or with the task\'s number (default: "line")', "print stdout" },
   { "nice", { niceness }, 0, "how far the workers stand back for other programs, as nice(1) counts", "niceness priority" },
   { "trace", { path }, nil, "a file for the map's timeline, as Perfetto and chrome://tracing read it", "timeline" },
   { "report", { path }, nil, "a file for a page that shows timeline and figures", "html" },

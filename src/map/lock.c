@@ -11,6 +11,7 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "heed.h"
+#include "output.h"
 
 #define LOCK "fast_map.lock"
 
@@ -24,6 +25,7 @@ static int l_close(lua_State *L) {
   int fd = lock->fd;
   lock->fd = -1;
   if (fd >= 0) {
+    output_yield(); /* what was printed under the lock comes before what others print there */
     flock(fd, LOCK_UN);
     close(fd);
   }
@@ -64,6 +66,7 @@ static int open_file(const char *path) {
 /* [-0, +0, e] Waits; the hook that a signal handler has left acts meanwhile, and may raise. 0, or an error number. */
 static int wait_for(lua_State *L, int fd) {
   int error = 0;
+  output_pause();
   blocking_begin();
   while (flock(fd, LOCK_EX) != 0) {
     error = errno;
