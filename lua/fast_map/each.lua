@@ -19,8 +19,9 @@ end
 
 local function advance_each(self, push, most)
   local iterator, state = self.iterator, self.state
-  for pulled = 0, most - 1 do
-    if not forward(self, push, iterator(state, self.control)) then return pulled end
+  for pulled = 1, most do
+    if not forward(self, push, iterator(state, self.control)) then return pulled - 1 end
+    if self.full then return pulled end
   end
   return most
 end
@@ -35,8 +36,9 @@ end
 
 local function advance_iterator(self, push, most)
   local iterator = self.iterator
-  for pulled = 0, most - 1 do
-    if not forward(self, push, iterator()) then return pulled end
+  for pulled = 1, most do
+    if not forward(self, push, iterator()) then return pulled - 1 end
+    if self.full then return pulled end
   end
   return most
 end
@@ -65,8 +67,9 @@ end
 local function advance_input(self, push, most)
   local iterator = self.iterator
   self.resting = nil
-  for pulled = 0, most - 1 do
-    if not forward_ready(self, push, iterator()) then return pulled end
+  for pulled = 1, most do
+    if not forward_ready(self, push, iterator()) then return pulled - 1 end
+    if self.full then return pulled end
   end
   return most
 end

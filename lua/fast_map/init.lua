@@ -56,7 +56,7 @@ end
 local function new_feeder(src)
   if src.kind ~= "other" then return nil end
   return coroutine.create(function(map)
-    local function push(...) map:push(...) end
+    local function push(...) src.full = map:push(...) end
     while true do
       src:pull(push, map:room())
       if src.done then return end

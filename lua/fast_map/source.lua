@@ -6,6 +6,7 @@
 --           "range": task k is first + (k - 1) * step; "other": only pull knows
 --   count   the number of tasks, nil when nobody knows it yet
 --   done    true after the end, an error or close
+--   full    set by push during a pull: that shall hand over no more tasks now
 --   resting after a pull: the input has nothing now; the descriptor that becomes readable when it may have more
 -- The first two kinds are for fast paths in C; pull works with every kind.
 
@@ -59,10 +60,10 @@ end
 function methods:pull(push, most)
   if self.done or self.pulling then return 0 end
   local _ <close> = self.guard
-  self.pulling = true
+  self.pulling, self.full = true, false
   local pulled = self:advance(push, most)
   self.pulling = false
-  if pulled < most and not self.resting or self.count and self.taken == self.count then self:close() end
+  if pulled < most and not (self.resting or self.full) or self.count and self.taken == self.count then self:close() end
   return pulled
 end
 
@@ -81,7 +82,7 @@ local function advance_numbered(self, push, most)
   for k = from + 1, last do
     self.taken = k -- first: a task is never handed out twice, even when push raises
     push(self:at(k))
-    if self.done then return k - from end -- closed meanwhile, by the input's code or by push
+    if self.done or self.full then return k - from end -- closed meanwhile, by the input's code or by push
   end
   return last - from
 end
@@ -102,11 +103,12 @@ end
 
 -- Objects that can be indexed but do not know their length: until the first nil.
 local function advance_indexed(self, push, most)
-  for pulled = 0, most - 1 do
+  for pulled = 1, most do
     local value = self.object[self.taken + 1]
-    if value == nil or self.done then return pulled end
+    if value == nil or self.done then return pulled - 1 end
     self.taken = self.taken + 1
     push(value)
+    if self.full then return pulled end
   end
   return most
 end

@@ -23,6 +23,7 @@ local function advance_zip(self, push, most)
     if not gather(self, k) then return k - from - 1 end
     self.taken = k
     push(table.unpack(values, 1, self.filled))
+    if self.full then return k - from end
   end
   return last - from
 end

@@ -1,6 +1,8 @@
 #include "config.h"
 #include "map.h"
 
+#include <sys/resource.h>
+
 #include "clock.h"
 #include "codec.h"
 #include "heed.h"
@@ -8,8 +10,12 @@
 #include "running.h"
 #include "snapshot.h"
 
-#define FILL_MOST   2048   /* tasks pulled in one go, before workers are woken and results handed out */
-#define FILL_NS     500000 /* what that may take: fewer are pulled of an input that is slow */
+#define FILL_MOST 2048   /* tasks pulled in one go, before workers are woken and results handed out */
+#define FILL_NS   500000 /* what that may take */
+#define SLOW_NS                                                                                              \
+  100000 /* for one task: the input waits; the next one may come late, and nothing shall wait for it */
+#define QUICK       16 /* quick tasks after which an input is believed to be quick */
+#define QUICK_SHARE 64 /* so many for each that is pulled without a look at what is ready */
 #define BUFFER_KEEP ((size_t)1 << 20)
 
 static lua_Integer least(lua_Integer a, lua_Integer b) {
@@ -76,12 +82,30 @@ static int add_task(lua_State *L, struct map *map, int first, int count) {
   return 1;
 }
 
-/* push(map, ...): one task */
+/* How often this thread has waited. */
+static long count_waits(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
+/* A task of the input's own code was added. True: no more are to be pulled before workers are woken and results handed out. An
+   input that waits is then asked for one at a time, until it has been quick for a while; one that was only interrupted by other
+   programs is not. */
+static int is_full(struct map *map) {
+  int64_t now = clock_now(), took = now - map->pushed;
+  map->pushed = now;
+  map->slow = took > SLOW_NS;
+  map->quick = map->slow && count_waits() != map->waits ? 0 : map->quick + 1;
+  return map->slow || now >= map->fill_end;
+}
+
+/* push(map, ...) -> true when no more shall be pulled now: one task */
 static int l_push(lua_State *L) {
   struct map *map = map_check_open(L);
   if (!add_task(L, map, 2, lua_gettop(L) - 1))
     return lua_error(L); /* without a place: it would be one of our own */
-  return 0;
+  lua_pushboolean(L, is_full(map));
+  return 1;
 }
 
 /* room(map) -> how many tasks the workers could use now */
@@ -180,31 +204,47 @@ static int64_t starting_ns(const struct map *map) {
   return figures.starting_ns;
 }
 
-/* [-0, +0, v] Pulls so many tasks. As fill_fed. */
-static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
-  int64_t took = clock_now(), starting = starting_ns(map);
-  int yielded = -1;
-  if (map->kind == SOURCE_OTHER)
-    yielded = fill_fed(L, map, given);
-  else
-    fill_numbered(L, map, room);
-  took = clock_now() - took;
+/* [-0, +0, v] */
+static void pull_numbered(lua_State *L, struct map *map, lua_Integer room) {
+  int64_t began = clock_now(), starting = starting_ns(map), took;
+  fill_numbered(L, map, room);
+  took = clock_now() - began;
   map->times.pulling_ns += took;
   took -= starting_ns(map) - starting; /* that is not the input's slowness */
   if (took > FILL_NS)
     map->fill_most = 1 + (lua_Integer)((double)room * FILL_NS / (double)took);
   else if (took < FILL_NS / 4 && room == map->fill_most && map->fill_most < FILL_MOST)
     map->fill_most *= 2;
+}
+
+/* [-0, +0, v] As fill_fed. */
+static int pull_fed(lua_State *L, struct map *map, int given) {
+  int yielded;
+  int64_t began = map->pushed = clock_now(), ended;
+  map->fill_end = began + FILL_NS;
+  map->slow = 0;
+  map->waits = count_waits();
+  yielded = fill_fed(L, map, given);
+  ended = clock_now();
+  map->times.pulling_ns += ended - began;
+  map->owed_until = ended + (ended - began);
+  map->streak_began = ended; /* the input's time is not the loop's */
+  map->fill_most = least(1 + map->quick / QUICK_SHARE, FILL_MOST);
   return yielded;
 }
 
-/* [-0, +0, v] Pulls what there is room for. As fill_fed. */
-int feed_fill(lua_State *L, struct map *map, int given) {
+/* [-0, +0, v] Pulls so many tasks. As fill_fed. */
+static int pull(lua_State *L, struct map *map, lua_Integer room, int given) {
+  if (map->kind == SOURCE_OTHER)
+    return pull_fed(L, map, given);
+  pull_numbered(L, map, room);
+  return -1;
+}
+
+/* [-0, +0, v] Pulls one portion and sends it. As fill_fed. */
+static int fill_once(lua_State *L, struct map *map, int given) {
   lua_Integer room;
   int yielded = -1;
-  map->input = -1;
-  if (map->exhausted)
-    return -1;
   room = least((lua_Integer)pool_room(map->pool), map->fill_most);
   if (room > 0 || given > 0 || map->count == 0)
     yielded = pull(L, map, room, given);
@@ -214,6 +254,30 @@ int feed_fill(lua_State *L, struct map *map, int given) {
   if (map->exhausted)
     pool_end(map->pool);
   pool_flush(map->pool);
+  return yielded;
+}
+
+/* An input that has been quick for a while is asked for more portions, the longer the loop's body took; they are small until the
+   input has been quick for long. */
+static int wants_more(const struct map *map, int64_t now, int64_t until) {
+  return map->kind == SOURCE_OTHER && map->quick >= QUICK && now < until && feed_hungry(map);
+}
+
+/* [-0, +0, v] Pulls what there is room for. As fill_fed. */
+int feed_fill(lua_State *L, struct map *map, int given) {
+  int64_t now = clock_now(), until = now + (now - map->fed < FILL_NS ? now - map->fed : FILL_NS);
+  int yielded;
+  map->input = -1;
+  if (map->exhausted)
+    return -1;
+  do {
+    yielded = fill_once(L, map, given);
+    given = 0;
+    if (map->pool == NULL)
+      return -1;
+    now = clock_now();
+  } while (yielded < 0 && wants_more(map, now, until));
+  map->fed = now;
   return yielded;
 }
 

@@ -17,7 +17,7 @@
 
 #define RING_SIZE        ((size_t)256 << 10)
 #define THREADS_MOST     32768 /* of one process: the kernel's own limit is about there */
-#define FILL_FIRST       256   /* tasks pulled in one go, at first */
+#define FILL_FIRST       256   /* tasks of a table pulled in one go, at first */
 #define EXIT_PATIENCE_MS 10000 /* for the map's exit, once all results are delivered */
 
 struct map *map_check(lua_State *L) {
@@ -166,6 +166,7 @@ static void read_source(lua_State *L, struct map *map) {
   map->kind = strcmp(kind, "table") == 0   ? SOURCE_TABLE
               : strcmp(kind, "range") == 0 ? SOURCE_RANGE
                                            : SOURCE_OTHER;
+  map->fill_most = map->kind == SOURCE_OTHER ? 1 : FILL_FIRST; /* the second call of an iterator may block */
   lua_pop(L, 1);
   map->count = field_integer(L, 3, "count", -1);
   if (map->kind == SOURCE_RANGE) {
@@ -220,13 +221,8 @@ static int l_open(lua_State *L) {
   luaL_checktype(L, 5, LUA_TFUNCTION);
   lua_settop(L, 5);
   map = lua_newuserdatauv(L, sizeof *map, SLOT_COUNT);
-  *map = (struct map){.fill_most = FILL_FIRST,
-                      .tick = CLOCK_NEVER,
-                      .look = INT_MAX,
-                      .streak_most = 1,
-                      .input = -1,
-                      .epoll = -1,
-                      .alarm = -1};
+  *map = (struct map){
+      .tick = CLOCK_NEVER, .look = INT_MAX, .streak_most = 1, .input = -1, .epoll = -1, .alarm = -1};
   /* closed until open_pool succeeds */
   map->forks = forks_depth;
   map->times.opened = clock_now();

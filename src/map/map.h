@@ -61,6 +61,13 @@ struct map {
   lua_Number first_float, step_float;
   lua_State *feeder;       /* OTHER: the coroutine that pulls; anchored in SLOT_FEEDER */
   lua_Integer fill_most;   /* tasks pulled in one go */
+  lua_Integer quick;       /* OTHER: tasks in a row for none of which the input took long */
+  int slow;                /* OTHER: it took long for the last one */
+  long waits;              /* OTHER: how often this thread had waited when that began */
+  int64_t fill_end;        /* OTHER: when no more are pulled in this go */
+  int64_t pushed;          /* OTHER: when the last one came */
+  int64_t fed;             /* when tasks were pulled last */
+  int64_t owed_until;      /* OTHER, slow: until then what is ready goes before what may come */
   int exhausted;           /* no more tasks will come */
   int feeding;             /* the input's own code runs */
   int paused;              /* the feeder yielded by itself (rest), not the input's code */

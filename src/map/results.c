@@ -150,6 +150,12 @@ static void look_at_workers(lua_State *L, struct map *map) {
   await(L, map, 0);
 }
 
+/* An input that takes long is not asked again before what is ready was handed out, for as long as it took: a loop's body and the
+   input take turns. */
+static int owes_results(const struct map *map) {
+  return map->slow && clock_now() < map->owed_until;
+}
+
 /* [-0, +0|1, e] Until a result is at its turn. BROKEN: there will be none any more; pushes why. */
 static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, struct delivery *d, int given) {
   for (;;) {
@@ -164,6 +170,10 @@ static enum outcome advance(lua_State *L, struct map *map, int64_t deadline, str
     }
     if (map->streak >= map->streak_most)
       look_at_workers(L, map);
+    if (given == 0 && owes_results(map) && pool_ready(map->pool, d) == STATUS_OK) {
+      map->streak++;
+      return OUTCOME_READY;
+    }
     if (feed_fill(L, map, given) >= 0)
       return OUTCOME_YIELD;
     if (map->pool == NULL)
@@ -322,6 +332,14 @@ static int fill_continued(lua_State *L, int status, lua_KContext context) {
   return fill_first(L, lua_gettop(L) - (int)context);
 }
 
+/* Whether more is pulled before the script goes on. A loop pulls by itself, and hands out what is ready meanwhile; beside a script
+   that goes on, an input that is slow is not waited for. */
+static int goes_on(const struct map *map, const struct pool_figures *figures, int loop) {
+  if (map->kind == SOURCE_OTHER)
+    return !loop && !map->slow;
+  return figures->workers < map->context.worker_count || map->fill_most > 1;
+}
+
 /* Every process is forked by the end of this, before the script's next line can change anything. */
 static int fill_first(lua_State *L, int given) {
   struct map *map = map_check_open(L);
@@ -338,7 +356,7 @@ static int fill_first(lua_State *L, int given) {
     if (map->pool == NULL) /* a finalizer has closed the map */
       return 0;
     pool_figures(map->pool, &after);
-  } while (after.added > before.added && (after.workers < map->context.worker_count || map->fill_most > 1));
+  } while (after.added > before.added && goes_on(map, &after, loop));
   /* those that no task has started: what was pulled is in the journal, or the window is full */
   feed_start(L, map);
   return 0;
