@@ -10,7 +10,7 @@ levels='
 0 status descriptor clock image groups home plain dispositions scheduling shell outlet stack mask cpus memory terminal reminder streams forks embed embedded editor command_line
 1 buffer | blocking | suspend | ring | doorbell | addresses | arena | digest | written | wire | pace | tally
 2 port message window link run stamp bite queue | crew | sink output | bag | journal journal_head | lines own_file | codec scalar encoder encode encode_table encode_function fault decoder decode decode_name decode_function references
-3 transport record | snapshot frozen library place placeholder stand_in writer warning files modules module_index standard stub c_function fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered import locator origin origin_thread state phase verdict interrupt running caller
+3 transport record | snapshot frozen library place placeholder stand_in writer warning files offset modules module_index standard stub c_function fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered import locator origin origin_thread state phase verdict interrupt running caller
 4 transport_fork process seats | fatal
 5 pool ledger deal retry loss audit | team member exchange lookout worker | notice
 6 heed lock map feed results bells watcher figures core recorder
@@ -20,7 +20,7 @@ levels='
 
 # These may reach lua.h. All others move bytes that they never read.
 lua_files='embed lines own_file codec scalar encoder encode encode_table encode_function fault decoder decode decode_name
-  decode_function references snapshot frozen library place placeholder stand_in writer warning files modules module_index standard stub c_function
+  decode_function references snapshot frozen library place placeholder stand_in writer warning files offset modules module_index standard stub c_function
   fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered
   import locator origin origin_thread state phase verdict interrupt running caller notice heed lock map feed results bells watcher figures core recorder call repl fmlua'
 

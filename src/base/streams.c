@@ -4,6 +4,7 @@
 #include <stdio.h>
 #ifdef HAVE__IO_ITER_BEGIN
 #include <stdio_ext.h>
+#include <unistd.h>
 
 /* glibc exports these (for debuggers and its own fork), but has no header for them. */
 FILE *_IO_iter_begin(void);
@@ -20,19 +21,74 @@ static void each_stream(void (*visit)(FILE *)) {
   _IO_list_unlock();
 }
 
-/* A stream that reads is not touched: fflush would move its file's position. */
+/* The offset that the C library remembers is that of its last call; processes that share the file may have moved it since. */
+static void doubt_offset(FILE *f) {
+  if (f->_offset >= 0 && fileno(f) >= 0 && f->_offset != lseek(fileno(f), 0, SEEK_CUR))
+    f->_offset = -1; /* unknown: the next seek asks the system */
+}
+
 static void flush(FILE *f) {
   if (ftrylockfile(f) != 0)
     return;
   if (__fpending(f) > 0)
     fflush(f);
+  doubt_offset(f);
   funlockfile(f);
 }
 
-/* The fork has made the locks anew. */
+/* The fork has made the locks anew. What has no descriptor is memory, and this process has a copy of its own. */
 static void forget(FILE *f) {
+  if (fileno(f) < 0)
+    return;
+  __fpurge(f);
+  f->_offset = lseek(fileno(f), 0, SEEK_CUR);
+}
+
+/* The bytes read ahead are returned only when the offset is where this process has left it: else others have read since, and
+   would get some twice. */
+static void return_rest(FILE *f) {
+  off_t end = fileno(f) < 0 ? -1 : lseek(fileno(f), 0, SEEK_CUR);
+  if (end < 0 || f->_IO_read_ptr == f->_IO_read_end || end != f->_offset)
+    return;
+  f->_offset = lseek(fileno(f), ftello(f), SEEK_SET);
+  __fpurge(f);
+}
+
+static void settle(FILE *f) {
+  if (ftrylockfile(f) != 0)
+    return;
+  streams_settle(f);
+  funlockfile(f);
+}
+
+static void look_again(FILE *f) {
+  if (ftrylockfile(f) != 0)
+    return;
+  doubt_offset(f);
+  funlockfile(f);
+}
+
+int streams_settle(FILE *f) {
+  int result = 0;
+  flockfile(f);
   if (__fpending(f) > 0)
-    __fpurge(f);
+    result = fflush(f);
+  else
+    return_rest(f);
+  funlockfile(f);
+  return result;
+}
+
+off_t streams_position(FILE *f) {
+  off_t position;
+  flockfile(f);
+  if (__fpending(f) > 0)
+    fflush(f);
+  if (f->_IO_read_ptr == f->_IO_read_end)
+    doubt_offset(f);
+  position = ftello(f);
+  funlockfile(f);
+  return position;
 }
 
 void streams_flush(void) {
@@ -43,6 +99,31 @@ void streams_forget(void) {
   each_stream(forget);
 }
 
+void streams_leave(void) {
+  each_stream(settle);
+}
+
+void streams_look_again(void) {
+  each_stream(look_again);
+}
+
+/* Not fseek: that asks how long the file is and goes there in a second step, when others may have made it longer. */
+off_t streams_seek(FILE *f, off_t by, int whence) {
+  off_t at = streams_position(f); /* nothing is left to be written */
+  flockfile(f);
+  if (whence == SEEK_CUR && f->_IO_read_ptr != f->_IO_read_end) {
+    whence = SEEK_SET;
+    by += at;
+  }
+  at = lseek(fileno(f), by, whence);
+  if (at >= 0) {
+    __fpurge(f);
+    f->_offset = at;
+  }
+  funlockfile(f);
+  return at;
+}
+
 #else
 
 void streams_flush(void) {
@@ -50,6 +131,25 @@ void streams_flush(void) {
 }
 
 void streams_forget(void) {
+}
+
+void streams_leave(void) {
+  fflush(NULL);
+}
+
+void streams_look_again(void) {
+}
+
+int streams_settle(FILE *f) {
+  return fflush(f);
+}
+
+off_t streams_position(FILE *f) {
+  return ftello(f);
+}
+
+off_t streams_seek(FILE *f, off_t by, int whence) {
+  return fseeko(f, by, whence) == 0 ? ftello(f) : -1;
 }
 
 #endif

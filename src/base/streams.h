@@ -1,13 +1,36 @@
-/* streams.h - the buffers of C's streams at a fork: each is written once, by one of the two processes.
-   Level 0: libc. */
+/* streams.h - C's streams at a fork: each byte that one has read ahead, or has still to write, belongs to one of the two processes.
+   Level 0: libc.
+
+   Parent and child share the offset of a file. fflush, setvbuf and exit move it back when a stream has read ahead, so none of
+   them is for a stream whose bytes another process has. Where the C library does not let us look at its streams, unread bytes
+   stay with both, and writing is fflush. */
 #ifndef FAST_MAP_STREAMS_H
 #define FAST_MAP_STREAMS_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 /* Parent, before the fork: writes what streams hold, as fflush(NULL) does, but passes by those that another thread has locked: one
-   that reads may do so for ever. Where the C library does not let us look at its streams, it is fflush(NULL). */
+   that reads may do so for ever. */
 void streams_flush(void);
 
-/* Child, in its only thread: what is still in a buffer is the parent's to write. */
+/* Child, in its only thread: what is still in a buffer, read or to be written, is the parent's. */
 void streams_forget(void);
+
+/* Child, at its end: streams_settle on each, but for those that another thread has locked. */
+void streams_leave(void);
+
+/* Parent, once a child has ended: it may have moved the offsets of files. */
+void streams_look_again(void);
+
+/* Writes what the stream holds; what it has read ahead goes back to the file when no other process has read from there
+   since. 0, or EOF and errno. */
+int streams_settle(FILE *f);
+
+/* The offset in the file at which the stream's user is. Moves nothing. -1 and errno */
+off_t streams_position(FILE *f);
+
+/* As fseeko and ftello, at one moment for all who share the offset. -1 and errno */
+off_t streams_seek(FILE *f, off_t by, int whence);
 
 #endif

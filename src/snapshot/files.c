@@ -10,6 +10,7 @@
 #include "running.h"
 #include "shell.h"
 #include "standard.h"
+#include "streams.h"
 
 static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
 
@@ -54,7 +55,28 @@ int files_push(lua_State *L, const char *name) {
 /* Closes the handle only: the stream is the script's. */
 static int close_handle(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-  return luaL_fileresult(L, output_flush(&import_of(L)->output, stream->f) && fflush(stream->f) == 0, NULL);
+  return luaL_fileresult(L, output_flush(&import_of(L)->output, stream->f) && streams_settle(stream->f) == 0, NULL);
+}
+
+/* It has parted: the stream is its own. */
+static int close_parted(lua_State *L) {
+  struct files_handle *handle = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  FILE *own = handle->stream.f;
+  handle->stream.f = handle->shared;
+  return luaL_fileresult(L, fclose(own) == 0, NULL);
+}
+
+struct files_handle *files_may_part(luaL_Stream *stream) {
+  return stream->closef == close_handle ? (struct files_handle *)stream : NULL;
+}
+
+void files_part(struct files_handle *handle, FILE *own) {
+  handle->stream.f = own;
+  handle->stream.closef = close_parted;
+}
+
+static const FILE *shared_stream(const luaL_Stream *stream) {
+  return stream->closef == close_parted ? ((const struct files_handle *)stream)->shared : stream->f;
 }
 
 int files_shared(const luaL_Stream *stream) {
@@ -77,12 +99,13 @@ int files_same(struct copy *c) {
     return 1;
   original = lua_touserdata(c->view, -1);
   copy = luaL_testudata(c->L, -1, LUA_FILEHANDLE);
-  return copy != NULL && copy->f == original->f && original->closef != NULL;
+  return copy != NULL && shared_stream(copy) == original->f && original->closef != NULL;
 }
 
 int files_copy(struct copy *c) {
   lua_State *L = c->L;
-  luaL_Stream *original, *copy;
+  luaL_Stream *original;
+  struct files_handle *copy;
   uint32_t entry;
   if (!is_file(c))
     return 0;
@@ -100,11 +123,12 @@ int files_copy(struct copy *c) {
     }
   }
   copy = lua_newuserdatauv(L, sizeof *copy, 0);
-  copy->f = original->f;
-  copy->closef = NULL;
+  copy->stream.f = copy->shared = original->f;
+  copy->stream.closef = NULL;
+  copy->end = -1;
   luaL_setmetatable(L, LUA_FILEHANDLE);
   if (original->closef != NULL)
-    copy->closef = close_handle;
+    copy->stream.closef = close_handle;
   return 1;
 }
 

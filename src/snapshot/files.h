@@ -4,6 +4,8 @@
 #define FAST_MAP_FILES_H
 
 #include <lauxlib.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "copy.h"
 
@@ -24,8 +26,22 @@ int files_same(struct copy *c);
 /* [-0, +1|0, m] In a script's state: pushes its handle of a standard stream. */
 int files_push(lua_State *L, const char *name);
 
+/* A task's handle of one of the script's files. */
+struct files_handle {
+  luaL_Stream stream; /* first: it is a file to Lua */
+  FILE *shared;       /* the script's stream, also after the handle has parted from it */
+  off_t before,
+      end; /* it went from one offset to the other, the end of the file, with all who share it; end < 0: it did not */
+};
+
 /* Whether the handle's stream, not closed, is one of the script's. */
-int files_shared(const luaL_Stream *handle);
+int files_shared(const luaL_Stream *stream);
+
+/* The handle, when its stream is one of the script's but no standard one; else NULL. */
+struct files_handle *files_may_part(luaL_Stream *stream);
+
+/* [-0, +0, -] From now on it uses, and closes, a stream of its own. */
+void files_part(struct files_handle *handle, FILE *own);
 
 /* The stand-in for io.popen. */
 int files_popen(lua_State *L);

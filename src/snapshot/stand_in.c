@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "files.h"
 #include "library.h"
+#include "offset.h"
 #include "raw.h"
 #include "running.h"
 #include "shell.h"
@@ -109,7 +110,7 @@ lua_CFunction stand_in_for(const char *library, const char *name) {
       {"io", "flush", writer_io_flush},
       {LIBRARY_FILE, "write", writer_write},
       {LIBRARY_FILE, "flush", writer_flush},
-      {LIBRARY_FILE, "seek", writer_seek},
+      {LIBRARY_FILE, "seek", offset_seek},
       {LIBRARY_FILE, "setvbuf", writer_setvbuf},
       {"coroutine", "resume", running_resume},
       {"coroutine", "wrap", running_wrap},

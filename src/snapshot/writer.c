@@ -146,13 +146,6 @@ static int call_original(lua_State *L, const char *name) {
   return library_named(LIBRARY_FILE, name)->function(L);
 }
 
-int writer_seek(lua_State *L) {
-  const luaL_Stream *stream = check_open(L);
-  if (files_shared(stream))
-    output_flush(&import_of(L)->output, stream->f);
-  return call_original(L, "seek");
-}
-
 int writer_setvbuf(lua_State *L) {
   static const char *const names[] = {"no", "full", "line", NULL};
   static const enum sink_mode modes[] = {SINK_NONE, SINK_FULL, SINK_LINES};

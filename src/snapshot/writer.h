@@ -15,7 +15,6 @@ int writer_io_flush(lua_State *L);
 /* Methods of files. */
 int writer_write(lua_State *L);
 int writer_flush(lua_State *L);
-int writer_seek(lua_State *L);
 int writer_setvbuf(lua_State *L);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "streams.h"
 
 #define FULL_MOST ((size_t)16 << 10)
 #define LINE_MOST ((size_t)1 << 20) /* of a line without an end; a longer one is broken */
@@ -35,7 +36,7 @@ static int may_read(FILE *f) {
 
 /* It thinks that it knows the descriptor's offset. */
 static void after_write(FILE *f) {
-  f->_offset = -1; /* unknown: the next seek asks the system */
+  f->_offset = may_read(f) ? lseek(fileno(f), 0, SEEK_CUR) : -1; /* -1: the next seek asks the system */
 }
 
 #else
@@ -61,11 +62,11 @@ static void after_write(FILE *f) {
 
 #endif
 
-/* What a C library has printed comes first, and a stream that has read ahead goes back to where its reader is; unless another
-   thread holds it, perhaps for long. */
+/* What a C library has printed comes first, and a stream that has read ahead goes back to where its reader is, if no other process
+   has read on; unless another thread holds it, perhaps for long. */
 static void before_write(FILE *f) {
   if ((has_pending(f) || may_read(f)) && ftrylockfile(f) == 0) {
-    fflush(f);
+    streams_settle(f);
     funlockfile(f);
   }
 }

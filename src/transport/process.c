@@ -330,6 +330,7 @@ void process_bury(struct transport_fork *f, struct process *p, struct loss *loss
   if (!in_order)
     process_kill(p);
   status = reap(f, p);
+  streams_look_again();
   follow(status);
   if (in_order) /* what it has left running stays, unless the map is cancelled */
     groups_note(&f->left, p->pid);
@@ -394,4 +395,5 @@ void process_end_all(struct transport_fork *f, int gently) {
     p->life = LIFE_NONE;
     follow(status);
   }
+  streams_look_again();
 }

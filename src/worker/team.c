@@ -14,6 +14,7 @@
 #include "member.h"
 #include "stack.h"
 #include "stamp.h"
+#include "streams.h"
 
 #define ARENA_SIZE   (24 << 10) /* bytes of a state's first memory, on its thread's stack */
 #define REPLIES_KEPT 8192       /* bytes of a thread's replies before they are handed over */
@@ -214,7 +215,7 @@ static enum status fail_one(struct member *m) {
 }
 
 void team_exit(void) {
-  fflush(NULL);
+  streams_leave();
   _exit(0);
 }
 
