@@ -55,7 +55,8 @@ int files_push(lua_State *L, const char *name) {
 /* Closes the handle only: the stream is the script's. */
 static int close_handle(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
-  return luaL_fileresult(L, output_flush(&import_of(L)->output, stream->f) && streams_settle(stream->f) == 0, NULL);
+  return luaL_fileresult(L, output_flush(&import_of(L)->output, stream->f) && streams_settle(stream->f) == 0,
+                         NULL);
 }
 
 /* It has parted: the stream is its own. */

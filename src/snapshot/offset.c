@@ -50,7 +50,8 @@ static void part(struct files_handle *handle, int whence) {
   FILE *f = at >= 0 && is_alone(fd, flags, whence) ? reopen(fd, flags) : NULL;
   if (f == NULL)
     return;
-  setvbuf(f, NULL, (flags & O_ACCMODE) == O_WRONLY ? _IONBF : _IOLBF, BUFSIZ); /* as what all share is written */
+  setvbuf(f, NULL, (flags & O_ACCMODE) == O_WRONLY ? _IONBF : _IOLBF,
+          BUFSIZ); /* as what all share is written */
   fseeko(f, at, SEEK_SET);
   if (handle->end == at)
     streams_seek(shared, handle->before, SEEK_SET);
