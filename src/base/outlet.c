@@ -10,6 +10,7 @@
 
 #include "forks.h"
 
+#define TRIES 10
 #define TURNS 16 /* pipes that share a mutex wait for each other, no more */
 
 static pthread_mutex_t turns[TURNS];
@@ -39,12 +40,16 @@ void outlet_open(struct outlet *o, int fd) {
   o->turn = (int)(about.st_ino % TURNS);
 }
 
-/* 0: interrupted. Where the kernel knows no such lock, there is none. */
+/* 0: interrupted. Where the kernel knows no such lock, there is none. A short line is written sooner than a sleeper wakes. */
 static int begin(const struct outlet *o) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int tries = TRIES;
   if (o->turn < 0)
     return 1;
   pthread_mutex_lock(&turns[o->turn]);
+  while (tries-- > 0)
+    if (fcntl(o->fd, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
+      return 1;
   if (fcntl(o->fd, F_SETLKW, &lock) == 0 || errno != EINTR)
     return 1;
   pthread_mutex_unlock(&turns[o->turn]);
