@@ -7,8 +7,8 @@ cd "${top_srcdir:-$(dirname "$0")/..}/src" || exit 99
 # From the bottom to the top: level, then its files. A file includes headers of lower levels, and of its own level only
 # those of its own group: `|` parts groups that never include each other.
 levels='
-0 status descriptor clock image groups home plain dispositions scheduling shell outlet stack mask cpus memory terminal reminder streams forks embed embedded editor command_line
-1 buffer | blocking | suspend | ring | doorbell | addresses | arena | digest | written | wire | pace | tally
+0 status descriptor clock image groups home plain dispositions scheduling shell outlet stack mask cpus memory terminal streams forks embed embedded editor command_line
+1 buffer | usher reminder | blocking | suspend | ring | doorbell | addresses | arena | digest | written | wire | pace | tally
 2 port message window link run stamp bite queue | crew | sink output | bag | journal journal_head | lines own_file | codec scalar encoder encode encode_table encode_function fault decoder decode decode_name decode_function references
 3 transport record | snapshot frozen library place placeholder stand_in writer warning files offset modules module_index standard stub c_function fresh pattern globals mirror names name_index type_meta raw copy copying overlay registered import locator origin origin_thread state phase verdict interrupt running caller
 4 transport_fork process seats | fatal

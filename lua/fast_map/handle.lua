@@ -1,7 +1,8 @@
 -- handle.lua - the callback form: maps that go on while the script does.
 --
--- A map that has something sends a signal, the signal sets a one-shot hook, the hook calls `serve` (core.serve). Everything
--- else that waits (join, poll, sleep, the end of the script) serves as well. Callbacks never run inside each other.
+-- While the script computes a signal comes now and then (usher.h), the signal sets a one-shot hook, the hook calls `serve`
+-- (core.serve). Everything else that waits (join, poll, sleep, the end of the script) serves as well. Callbacks never run
+-- inside each other.
 
 local core = require "fast_map.core"
 

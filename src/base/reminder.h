@@ -1,5 +1,5 @@
-/* reminder.h - a signal to a thread, later.
-   Level 0: nothing. Used by that thread alone.
+/* reminder.h - word to a thread, later.
+   Level 1: usher.
 
    Life: reminder_init -> reminder_set, again and again -> reminder_release. A zeroed struct is one without a thread, and a forked
    child's copy is dead: the functions leave both alone. */
@@ -8,22 +8,20 @@
 
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
+
+#include "usher.h"
 
 struct reminder {
-  timer_t timer; /* valid when has_timer */
+  struct recipient to;
+  int timer; /* descriptor; valid when has_timer */
   int has_timer;
-  int signal;
-  pid_t thread;
-  pid_t
-      owner; /* the process; the timer's number means something else in another, or nothing. 0: a zeroed struct */
-  int64_t at; /* when it is set for; CLOCK_NEVER: it is not */
+  pid_t owner; /* the process; a child shares the timer. 0: a zeroed struct */
+  int64_t at;  /* when it is set for; CLOCK_NEVER: it is not */
 };
 
-/* The signal will go to the calling thread. */
-void reminder_init(struct reminder *r, int signal);
+void reminder_init(struct reminder *r, const struct recipient *to);
 
-/* One signal at that time (clock.h), at once when it has passed; CLOCK_NEVER: none. None comes either where the system has no
+/* One call at that time (clock.h), at once when it has passed; CLOCK_NEVER: none. None comes either where the system has no
    timer to give. */
 void reminder_set(struct reminder *r, int64_t at);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,28 +23,31 @@ static char *append_number(char *at, unsigned number) {
   return append(at, first);
 }
 
-/* Returns the bytes read, or -1. */
-static ssize_t read_file(const char *path, char *text, size_t size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+/* The file of that name about the thread, as a string: its beginning, or "". */
+static void read_about(int pid, int tid, const char *name, char *text, size_t size) {
+  char path[80], *at = append_number(append(path, "/proc/"), (unsigned)pid);
+  int fd, saved = errno;
   ssize_t got;
-  if (fd < 0)
-    return -1;
-  got = read(fd, text, size);
-  close(fd);
-  return got;
+  append(append_number(append(at, "/task/"), (unsigned)tid), name);
+  fd = open(path, O_RDONLY | O_CLOEXEC);
+  got = fd < 0 ? 0 : read(fd, text, size - 1);
+  text[got > 0 ? got : 0] = '\0';
+  if (fd >= 0)
+    close(fd);
+  errno = saved;
 }
 
 char scheduling_state(int pid, int tid) {
-  char path[64], text[128], *at;
-  int saved = errno;
-  ssize_t size;
-  at = append_number(append(path, "/proc/"), (unsigned)pid);
-  append(append_number(append(at, "/task/"), (unsigned)tid), "/stat");
-  size = read_file(path, text, sizeof text - 1);
-  errno = saved;
-  if (size <= 0)
-    return 0;
-  text[size] = '\0';
+  char text[128], *at;
+  read_about(pid, tid, "/stat", text, sizeof text);
   at = strrchr(text, ')'); /* the name before it may hold anything */
   return at != NULL && at[1] == ' ' ? at[2] : 0;
+}
+
+uint64_t scheduling_waits(int pid, int tid) {
+  static const char field[] = "\nvoluntary_ctxt_switches:\t";
+  char text[4096], *at;
+  read_about(pid, tid, "/status", text, sizeof text);
+  at = strstr(text, field);
+  return at != NULL ? strtoull(at + sizeof field - 1, NULL, 10) : 0;
 }

@@ -1,8 +1,8 @@
-/* notice.h - callbacks while the script goes on: a worker's ring becomes a signal, the signal a one-shot hook, the hook a
-   call of the script's service function between two VM instructions (the way lua.c takes Ctrl-C).
+/* notice.h - callbacks while the script goes on: a signal (usher.h) becomes a one-shot hook, the hook a call of the script's service function between two VM instructions (the way lua.c takes Ctrl-C).
    Level 5: running, lua.h.
 
-   A standing count hook would make every script two to three times slower; this costs nothing until a ring comes. */
+   A standing count hook would make every script two to three times slower; this is a look every few milliseconds of
+   processor time. */
 #ifndef FAST_MAP_NOTICE_H
 #define FAST_MAP_NOTICE_H
 

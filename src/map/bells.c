@@ -17,6 +17,8 @@
 #include "output.h"
 #include "transport_fork.h"
 
+#define LOOK_NS 1000000 /* of the script's processor time, between two looks for results */
+
 static int poll_until(struct pollfd *polls, int count, int64_t deadline) {
   int64_t left = deadline - clock_now();
   struct timespec timeout = {left / CLOCK_SECOND, left % CLOCK_SECOND};
@@ -47,11 +49,13 @@ enum status bells_wait(struct map *map, int64_t deadline) {
 
 /* -- waiting elsewhere ------------------------------------------------------ */
 
-/* notify(map): from now on, an event sends this thread the signal that notice.h handles; after arm, so does the pool's time */
+/* notify(map): from now on, an event has this thread get the signal that notice.h handles, while it computes; after arm, so does
+   the pool's time */
 static int l_notify(lua_State *L) {
   struct map *map = map_check_open(L);
-  transport_fork_notify(pool_transport(map->pool), NOTICE_SIGNAL);
-  reminder_init(&map->reminder, NOTICE_SIGNAL);
+  const struct recipient to = usher_recipient(NOTICE_SIGNAL);
+  transport_fork_notify(pool_transport(map->pool), &to);
+  reminder_init(&map->reminder, &to);
   return 0;
 }
 
@@ -106,8 +110,10 @@ static int arm(struct map *map) {
 static int l_arm(lua_State *L) {
   struct map *map = map_check(L);
   int now = map->pool != NULL && arm(map);
-  if (map->pool != NULL)
+  if (map->pool != NULL && map->reminder.owner != 0) {
     reminder_set(&map->reminder, pool_wanted(map->pool));
+    usher_look_in(&map->reminder.to, LOOK_NS);
+  }
   if (map->pool != NULL && map->epoll >= 0) {
     watch_bells(map); /* of workers that began since */
     set_alarm(map, now);
@@ -120,8 +126,10 @@ static int l_arm(lua_State *L) {
 static int l_remind(lua_State *L) {
   struct map *map = map_check(L);
   int64_t at = clock_after(luaL_checknumber(L, 2));
-  if (map->pool != NULL)
+  if (map->pool != NULL && map->reminder.owner != 0) {
     reminder_set(&map->reminder, at);
+    usher_look_in(&map->reminder.to, LOOK_NS);
+  }
   return 0;
 }
 

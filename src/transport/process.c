@@ -162,28 +162,13 @@ static pid_t fork_worker(struct transport_fork *f, struct process *p, int worker
   return pid;
 }
 
-/* A ring of this bell sends a signal as well. */
-static void make_loud(const struct transport_fork *f, int bell) {
-#if defined(F_SETSIG) && defined(F_SETOWN_EX)
-  struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = f->signal_thread};
-  fcntl(bell, F_SETOWN_EX, &owner);
-  fcntl(bell, F_SETSIG, f->signal);
-#else
-  fcntl(bell, F_SETOWN, getpid()); /* SIGIO */
-#endif
-  fcntl(bell, F_SETFL, fcntl(bell, F_GETFL) | O_ASYNC);
-}
-
-void transport_fork_notify(struct transport *t, int signal_number) {
+void transport_fork_notify(struct transport *t, const struct recipient *to) {
   struct transport_fork *f = transport_fork_self(t);
   int i;
-  f->signal = signal_number;
-#ifdef SYS_gettid
-  f->signal_thread = (pid_t)syscall(SYS_gettid);
-#endif
+  f->notified = *to;
   for (i = 0; i < f->options.worker_count; i++)
     if (f->processes[i].life != LIFE_NONE)
-      make_loud(f, f->processes[i].link.bell);
+      usher_add(to, f->processes[i].link.bell);
 }
 
 enum status process_start(struct transport *t, int worker) {
@@ -196,8 +181,7 @@ enum status process_start(struct transport *t, int worker) {
     return STATUS_SYSTEM;
   setpgid(pid, pid); /* here too: whoever comes first */
   p->pid = pid;
-  if (f->signal != 0)
-    make_loud(f, p->link.bell);
+  usher_add(&f->notified, p->link.bell);
   if (f->armed)
     bell_arm(&p->link.control->parent_asleep);
   p->life = LIFE_RUNNING;

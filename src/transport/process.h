@@ -44,9 +44,8 @@ struct transport_fork {
   int armed;                 /* the workers are to ring */
   unsigned hasty;            /* calls of receive that found nothing and did not sleep */
   int burst;                 /* replies since the last sleep */
-  int signal;                /* that rings also send to signal_thread; 0: none */
-  pid_t signal_thread;
-  struct groups left; /* by workers that have ended in order */
+  struct recipient notified; /* whom rings reach also while it does something else */
+  struct groups left;        /* by workers that have ended in order */
   pid_t owner; /* the process that opened it: a child that its host forks must leave the workers alone */
   int held;    /* the worker whose reply the caller looks at, -1 */
   struct message reply;

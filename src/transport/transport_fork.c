@@ -357,6 +357,7 @@ enum status transport_fork_open(struct transport **t, const struct fork_options 
   f->options = *options;
   f->owner = getpid();
   f->held = -1;
+  f->notified.epoll = -1;
   f->processes = calloc(count, sizeof *f->processes);
   f->polls = calloc(2 * count + 1, sizeof *f->polls);
   if (f->processes == NULL || f->polls == NULL || share(f) != STATUS_OK) {

@@ -1,5 +1,5 @@
 /* transport_fork.h - workers as forked processes on this machine.
-   Level 4: transport, link. Knows no Lua. */
+   Level 4: transport, link, usher. Knows no Lua. */
 #ifndef FAST_MAP_TRANSPORT_FORK_H
 #define FAST_MAP_TRANSPORT_FORK_H
 
@@ -7,6 +7,7 @@
 
 #include "link.h"
 #include "transport.h"
+#include "usher.h"
 
 /* Runs in the child; never returns. The link is the worker's side; parent is the process to outlive by nothing. */
 typedef void worker_main(struct link *link, int worker, int parent, void *context);
@@ -36,8 +37,8 @@ enum status transport_fork_open(struct transport **t, const struct fork_options 
    stay armed until the next receive. Returns how many there are; *polls is valid until then, with room for one more. */
 int transport_fork_bells(struct transport *t, struct pollfd **polls);
 
-/* Parent: from now on every ring also sends `signal` to the calling thread. */
-void transport_fork_notify(struct transport *t, int signal);
+/* Parent: from now on every ring also reaches that thread, by its usher. */
+void transport_fork_notify(struct transport *t, const struct recipient *to);
 
 /* Parent: adds what the workers that live have done so far to `workers`, one for each worker. */
 void transport_fork_tally(struct transport *t, struct tally_worker *workers);
