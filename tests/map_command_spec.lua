@@ -204,6 +204,11 @@ describe("fmlua map", function()
       complains("line 1 failed: (error object is a table value)", "map 'error {}' ::: a", 1)
     end)
 
+    it("tells all of a message that looks like its own end", function()
+      local _, err = bash [[map 'error("a\n  in worker 7\n  in attempt 2, task 3", 0)' ::: x]]
+      assert.equal("fmlua map: line 1 failed: a\n  in worker 7\n  in attempt 2, task 3\n", err)
+    end)
+
     it("tries again as often as told", function()
       local name = file ""
       gives("3\n", ("map --retries 2 %s ::: a"):format(quote(([[

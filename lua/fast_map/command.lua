@@ -67,7 +67,7 @@ local function text_of(...)
 end
 
 local function plain(f)
-  return function(...) return text_of(f(...)) end
+  return function(line, index, words) return text_of(f(line, index, words)) end
 end
 
 local function json(f)
@@ -81,9 +81,9 @@ end
 -- Also tells when it began and how long it took, for the log.
 local function timed(f)
   local now = core.now
-  return function(...)
+  return function(line, index, words)
     local began = now()
-    local text = f(...)
+    local text = f(line, index, words)
     return text, began, now() - began
   end
 end
@@ -189,14 +189,16 @@ local function input_of(options, run)
     local line, words = lines()
     if not line or run.halted then return line and nil end
     number = number + 1
-    if not run.log then return line, number, words end
-    if run.log:has(line) then
+    if run.log and run.log:has(line) then
       run.skipped = run.skipped + 1
       return next_line()
     end
-    index = index + 1
-    held[index] = { number = number, line = line }
-    return line, number, words
+    if run.log then
+      index = index + 1
+      held[index] = { number = number, line = line }
+    end
+    if words then return line, number, words end
+    return line, number -- each value more is sent with each line
   end
   return source.input(next_line, fd), total
 end
@@ -231,7 +233,8 @@ end
 
 -- `line 7 failed: …`, without the traceback. The first time, also what may be the reason.
 local function report(run, number, err)
-  local text = tostring(err):gsub("^task %d+", "line " .. number):gsub("\n  in worker .*", ""):gsub("\n  in attempt .*", "")
+  local brief = failure.new { index = number, kind = err.kind, message = err.message } -- and no traceback
+  local text = tostring(brief):gsub("^task ", "line ")
   complain(shortened(text))
   if run.failed == 1 and run.code and text:find("a nil value (global '", 1, true) and like_command(run.code) then
     complain(COMMAND_HINT)
@@ -317,7 +320,7 @@ local function exit_code_of(run, err)
   if getmetatable(err) == Stop then return err.code end
   pcall(flush, run)
   local text = tostring(err)
-  if text:find("interrupted!", 1, true) then return INTERRUPTED end
+  if type(err) == "string" and text:find "interrupted!$" then return INTERRUPTED end
   complain((text:gsub("^fast_map/command%.lua:%d+: ", "")))
   return NOT_RUN
 end

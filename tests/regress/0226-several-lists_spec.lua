@@ -32,6 +32,10 @@ describe("several lists of words", function()
     assert.equal("fmlua map: the lists after ':::' have too many combinations\n", map("line" .. (" ::: a b"):rep(64)))
   end)
 
+  it("may be more than anybody waits for", function()
+    assert.matches("^fmlua map: line 1 failed: ", map("--halt now,fail=1 'error()'" .. (" ::: a b"):rep(62)))
+  end)
+
   it("are known to a job log by all their words", function()
     local name = os.tmpname()
     map("--joblog " .. name .. " line ::: a b ::: 1 2")
