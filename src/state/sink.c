@@ -113,9 +113,12 @@ void sink_forget(struct sink *s) {
 
 static size_t emit(const struct sink *s, const void *bytes, size_t size) {
   size_t written;
+  int error;
   before_write(s->f);
   written = outlet_write(&s->outlet, bytes, size);
+  error = errno;
   after_write(s->f);
+  errno = error;
   return written;
 }
 

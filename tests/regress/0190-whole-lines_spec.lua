@@ -1,4 +1,4 @@
--- What tasks wrote reached the place in pieces: after setvbuf "no" in the script, which left C's streams a buffer of one byte,
+-- What tasks wrote reached the place in pieces: after setvbuf "no" in the script, which left C streams a buffer of one byte,
 -- above 4 KB, and when a line was written in two goes, with another task's line between them.
 
 local kit = dofile "tests/stress/kit.lua"
