@@ -110,7 +110,7 @@ local states = {
 
 -- held.file is the script's file; it may be closed.
 local actions = {
-  { "nothing", function() end },
+  { "does nothing", function() end },
   { "uses another field", function(held) return held.other end },
   { "asks what it is", function(held) return io.type(held.file), tostring(held.file) end },
   { "asks where it is", function(held) held.file:seek() end },
