@@ -1,5 +1,5 @@
--- When the callbacks' share of time ended just as the last result in hand was delivered, the map stood still for ever: nothing
--- was in flight, so no bell rang, and that its processes had nothing to do did not count as something to do.
+-- When the callbacks' share of time ended just as the last result in hand was delivered, the map stood still for ever:
+-- nothing was in flight, so no bell rang, and that its processes wanted tasks did not count as something to do.
 
 local fast_map = require "fast_map"
 
