@@ -1,5 +1,5 @@
--- An input that waits held back the tasks it had given before, and results that were ready: a portion of tasks was pulled whole
--- before any was sent.
+-- An input that waits held back the tasks it had given before, and results that were ready: a portion of tasks was pulled
+-- whole before any was sent.
 local fast_map = require "fast_map"
 
 local PATIENCE = 10 -- seconds: what does not come by then is held back
