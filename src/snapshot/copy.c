@@ -283,6 +283,7 @@ void copy_begin(struct copy *c, lua_State *L) {
 }
 
 void copy_fill(struct copy *c, int unfinished) {
+  luaL_checkstack(c->L, LUA_MINSTACK, NULL); /* runs nest: a module may lead to another */
   while (c->import->copying_count > unfinished)
     copying_step(c);
 }

@@ -122,6 +122,7 @@ static int copy_c_module(struct copy *c, const struct place *place,
   int before = lua_gettop(c->L) + 1, unfinished = c->import->copying_count, loaded;
   if (m == NULL || m->open == NULL)
     return 0;
+  luaL_checkstack(c->L, LUA_MINSTACK, NULL);
   registered_push(c);
   loaded = load_module(c, m) && lua_type(c->L, -1) == lua_type(c->view, -1);
   if (c->import->loading > 0) {

@@ -123,6 +123,9 @@ static void add_root(struct place_text *t, const struct import *I, lua_State *L,
   case STEP_PRELOAD:
     snprintf(text, sizeof text, "module '%.60s'", p->name == NULL ? "?" : p->name);
     break;
+  case STEP_REGISTRY:
+    snprintf(text, sizeof text, "registry '%.60s'", p->name == NULL ? "?" : p->name);
+    break;
   case STEP_FUNCTION:
     snprintf(text, sizeof text, "the map's function");
     break;

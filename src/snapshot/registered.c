@@ -226,7 +226,9 @@ static void lay(struct copy *c, const void *base, int key, int before) {
 
 void registered_lay(struct copy *c, const void *base, int before) {
   int unfinished = c->import->copying_count, bottom = lua_gettop(c->view);
-  int count = collect(c, 0);
+  int count;
+  copy_room(c, 12);
+  count = collect(c, 0);
   if (count == 0)
     return;
   copy_room(c, 2 * count + 12);

@@ -79,6 +79,15 @@ describe("in tasks", function()
     meta.__index.send = send
   end)
 
+  with("socket", "what cannot travel in a type's methods is named with its path", function(socket)
+    local methods = getmetatable(socket.tcp()).__index
+    methods.default, methods.output = socket.tcp(), io.stdout
+    assert.matches("registry 'tcp{master}'%.__index%.default is a userdata %(tcp{master}%), which cannot travel",
+      message_of(function() return require "socket".tcp().default:getfd() end))
+    assert.is_true(fast_map.map(function() return require "socket".tcp().output == io.stdout end, { 1 })[1])
+    methods.default, methods.output = nil, nil
+  end)
+
   with("lpeg", "patterns of LPeg can be called and added to, and its stack is as deep", function(lpeg)
     local meta = getmetatable(lpeg.P(true))
     local aa = lpeg.P "aa"
