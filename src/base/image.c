@@ -20,12 +20,25 @@ static const segment *segments(const void *base, int *count) {
   return (const void *)((const char *)base + h->e_phoff);
 }
 
+/* Not memmem, which AddressSanitizer watches: it puts gaps between the literals of a library. */
+__attribute__((no_sanitize("address"))) static int find(const char *in, size_t room, const char *bytes,
+                                                        size_t size) {
+  for (size_t i = 0; i + size <= room; i++) {
+    size_t k = 0;
+    while (k < size && in[i + k] == bytes[k])
+      k++;
+    if (k == size)
+      return 1;
+  }
+  return 0;
+}
+
 int image_holds(const void *base, const void *bytes, size_t size) {
   int count;
   const segment *s = segments(base, &count);
   for (; count > 0; count--, s++)
     if (s->p_type == PT_LOAD && (s->p_flags & PF_R) != 0 && (s->p_flags & PF_W) == 0 &&
-        memmem((const char *)base + s->p_vaddr, s->p_filesz, bytes, size) != NULL)
+        find((const char *)base + s->p_vaddr, s->p_filesz, bytes, size))
       return 1;
   return 0;
 }

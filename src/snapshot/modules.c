@@ -106,11 +106,12 @@ static void lay_deferred(struct copy *c) {
 static void lay_loaded(struct copy *c, const struct module *m, int before) {
   struct import *I = c->import;
   lay_deferred(c);
-  registered_lay(c, m->base, before);
+  if (m->foreign)
+    registered_lay(c, m->base, before);
   while (I->deferred_count > 0) {
-    const void *base = I->deferred[--I->deferred_count].module->base;
-    if (base != m->base)
-      registered_lay(c, base, before);
+    const struct module *d = I->deferred[--I->deferred_count].module;
+    if (d->foreign && d->base != m->base)
+      registered_lay(c, d->base, before);
   }
 }
 
