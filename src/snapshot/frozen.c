@@ -93,14 +93,14 @@ static int get_field(lua_State *V) {
 enum status frozen_field(struct snapshot *s, lua_State *view, int slot, const char *name, size_t size) {
   struct field f = {name, size};
   int code;
-  frozen_lock();
+  frozen_lock_to_fill(s);
   lua_pushcfunction(view, get_field);
   lua_pushvalue(view, slot);
   lua_pushlightuserdata(view, &f);
   code = lua_pcall(view, 2, 1, 0);
   if (code == LUA_OK && s->outer != NULL && lua_isnil(view, -1))
     mirror_complete(view, slot, name, size); /* the script is a thread itself, and filled on demand */
-  frozen_unlock();
+  frozen_unlock_filled(s);
   return code == LUA_OK ? STATUS_OK : STATUS_NOMEM;
 }
 

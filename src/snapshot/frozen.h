@@ -131,4 +131,9 @@ const char *frozen_string(struct snapshot *s, const char *bytes, size_t size);
 void frozen_lock(void);
 void frozen_unlock(void);
 
+/* The same for what may fill the state to be read: a script that is a thread itself then loads modules perhaps, whose lock comes
+   first. */
+void frozen_lock_to_fill(const struct snapshot *s);
+void frozen_unlock_filled(const struct snapshot *s);
+
 #endif

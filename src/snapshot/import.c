@@ -129,9 +129,9 @@ static void fill_slot(struct copy *c, int slot) {
   int code;
   if (c->import->snapshot->outer == NULL)
     return;
-  frozen_lock();
+  frozen_lock_to_fill(c->import->snapshot);
   code = mirror_complete_all(c->view, slot);
-  frozen_unlock();
+  frozen_unlock_filled(c->import->snapshot);
   if (code != LUA_OK)
     import_no_memory(c->L);
 }

@@ -33,6 +33,18 @@ void frozen_unlock(void) {
   pthread_mutex_unlock(&frozen_mutex);
 }
 
+void frozen_lock_to_fill(const struct snapshot *s) {
+  if (s->outer != NULL)
+    modules_lock();
+  frozen_lock();
+}
+
+void frozen_unlock_filled(const struct snapshot *s) {
+  frozen_unlock();
+  if (s->outer != NULL)
+    modules_unlock();
+}
+
 static void before_fork(void) {
   modules_lock(); /* in this order everywhere */
   frozen_lock();
