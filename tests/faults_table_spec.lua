@@ -131,6 +131,19 @@ local rows = {
       faulty.press(0.2)
       for i in fast_map(slow, { 1, 2, 3 }) do end
     ]], "^false\t[^\n]*interrupted!\ntrue\n[^\n]*interrupted!\n", kit.host == kit.fmlua and 130 or 1 },
+  { "Ctrl-Z, SIGSTOP (also from a batch system), and SIGCONT", [[
+      local stop = "(sleep 0.2; kill -STOP %d; sleep 0.6; kill -CONT %d) >/dev/null 2>&1 &"
+      os.execute(stop:format(faulty.pid(), faulty.pid()))
+      show(function(x)
+        fast_map.sleep(0.5)
+        return x
+      end, { 1, 2, 3 }, { threads_limit = 2, timeout = 60 })
+    ]], "^1 1\n2 2\n3 3\n$" },
+  { "nobody reads the script's output any more (`\\| head`)", ([[
+      local script = "local fast_map = require 'fast_map' for _ in fast_map(print, fast_map.range(1, 1e12)) do end"
+      os.execute(('{ %s -e "%%s"; echo $? >&2; } | true'):format(script))
+      print(alone())
+    ]]):format(kit.host), "^141\ntrue\n$" },
   { "the script's process is killed, by SIGKILL too", [[
       for i in fast_map(function(x)
         if x == 2 then os.execute "sleep 100" elseif x > 2 then faulty.block(100) end
