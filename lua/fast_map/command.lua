@@ -13,7 +13,7 @@ local progress = require "fast_map.progress"
 local source = require "fast_map.source"
 
 local PAUSE = 0.002 -- seconds without a result after which what is there is written
-local BATCH = 1 << 16 -- bytes of results after which they are, with a log
+local BATCH = 1 << 16 -- bytes of results after which they are
 local NOT_RUN, INTERRUPTED, BROKEN_PIPE, FAILURES_MOST = 255, 130, 141, 101 -- exit codes
 local EPIPE = 32
 
@@ -211,21 +211,17 @@ local function check(good, message, code)
   stop(NOT_RUN, "cannot write the results: ", message)
 end
 
--- With a log, results are kept until they are written in one piece right before what the log says of them: who is killed in
--- between leaves whole lines, and those that the log has.
+-- Results are kept until they are written in one piece: no line that a task prints comes into the midst of one. With a log,
+-- that is right before what the log says of them: who is killed in between leaves those that the log has.
 local function write(run, text)
-  if not run.log then return check(io.stdout:write(text)) end
   run.texts[#run.texts + 1] = text
   run.size = run.size + #text
 end
 
 local function flush(run)
-  if run.size > 0 then
-    local text = table.concat(run.texts)
-    run.texts, run.size = {}, 0
-    check(io.stdout:write(text))
-  end
-  check(io.stdout:flush())
+  local text = table.concat(run.texts)
+  run.texts, run.size = {}, 0
+  check(core.put(text))
   if not run.log then return end
   local good, message = run.log:flush()
   if not good then stop(NOT_RUN, "cannot write the job log: ", message) end
@@ -259,8 +255,9 @@ local function take(run, index, text, err, seconds)
   if held then
     run.held[index] = nil
     local much = run.log:note(held.number, held.line, text, not failed and err or nil, seconds, failed)
-    if much or run.size > BATCH then flush(run) end
+    if much then flush(run) end
   end
+  if run.size > BATCH then flush(run) end
   if not run.halted and run.halt and has_come(run.halt, run) then
     run.halted = true
     return run.halt.when ~= "now"
@@ -307,10 +304,7 @@ local function run_all(run, options)
   run.log = options.joblog and check_log(joblog.open(options.joblog, options.resume, options.dry_run))
   local _, _, _, closing = fast_map(f, input, map_options(options))
   local map <close> = closing
-  if run.log then
-    check_log(run.log:begin())
-    io.stdout:setvbuf "no" -- it comes in large pieces
-  end
+  if run.log then check_log(run.log:begin()) end
   if options.progress then progress.watch(map, total, true) end
   deliver(run, map)
   return math.min(run.failed, FAILURES_MOST)

@@ -1,10 +1,13 @@
 #include "config.h"
 #include "streams.h"
 
+#include <errno.h>
 #include <stdio.h>
 #ifdef HAVE__IO_ITER_BEGIN
 #include <stdio_ext.h>
 #include <unistd.h>
+
+#define FIRST_BUFFER 4096 /* that a stream on most files gets */
 
 /* glibc exports these (for debuggers and its own fork), but has no header for them. */
 FILE *_IO_iter_begin(void);
@@ -79,6 +82,28 @@ int streams_settle(FILE *f) {
   return result;
 }
 
+/* Past the buffer, which is empty. */
+static int write_past(FILE *f, const char *bytes, size_t size) {
+  ssize_t n = 0;
+  while (size > 0 && ((n = write(fileno(f), bytes, size)) >= 0 || errno == EINTR)) {
+    bytes += n > 0 ? n : 0;
+    size -= n > 0 ? (size_t)n : 0;
+  }
+  f->_offset = -1; /* unknown: the next seek asks the system */
+  return size == 0;
+}
+
+int streams_write(FILE *f, const void *bytes, size_t size) {
+  size_t room = __fbufsize(f), pending = __fpending(f);
+  if (room == 0) /* it gets its buffer with the first piece */
+    room = FIRST_BUFFER;
+  if (__freadable(f) || pending + size <= room)
+    return fwrite(bytes, 1, size, f) == size;
+  if (pending > 0 && fflush(f) != 0)
+    return 0;
+  return size <= room ? fwrite(bytes, 1, size, f) == size : write_past(f, bytes, size);
+}
+
 off_t streams_position(FILE *f) {
   off_t position;
   flockfile(f);
@@ -142,6 +167,10 @@ void streams_look_again(void) {
 
 int streams_settle(FILE *f) {
   return fflush(f);
+}
+
+int streams_write(FILE *f, const void *bytes, size_t size) {
+  return fwrite(bytes, 1, size, f) == size;
 }
 
 off_t streams_position(FILE *f) {

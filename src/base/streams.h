@@ -27,6 +27,11 @@ void streams_look_again(void);
    since. 0, or EOF and errno. */
 int streams_settle(FILE *f);
 
+/* As fwrite, of one piece, to a stream that nobody shares: two that append to one file do not part each other's lines. What the
+   buffer holds is written first where the piece has no room beside it, and a piece that is larger than the buffer goes past it.
+   0: failed; errno says why. */
+int streams_write(FILE *f, const void *bytes, size_t size);
+
 /* The offset in the file at which the stream's user is. Moves nothing. -1 and errno */
 off_t streams_position(FILE *f);
 

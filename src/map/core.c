@@ -2,7 +2,9 @@
 #include "core.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "map.h"
 #include "mask.h"
 #include "notice.h"
+#include "outlet.h"
 #include "output.h"
 #include "own_file.h"
 #include "plain.h"
@@ -87,6 +90,21 @@ static int l_terminal(lua_State *L) {
   }
   lua_pushnil(L);
   return 1;
+}
+
+/* put(text) -> true, or nil, message, code: to stdout, in one piece also beside what tasks print */
+static int l_put(lua_State *L) {
+  size_t size, written = 0;
+  const char *text = luaL_checklstring(L, 1, &size);
+  struct outlet stdout_outlet;
+  int good = fflush(stdout) == 0;
+  outlet_open(&stdout_outlet, STDOUT_FILENO);
+  while (good && written < size) {
+    size_t n = outlet_write(&stdout_outlet, text + written, size - written);
+    written += n;
+    good = n > 0 || errno == EINTR;
+  }
+  return luaL_fileresult(L, good, NULL);
 }
 
 /* left() -> true when what was drawn is gone: Ctrl-Z has stopped the script since */
@@ -221,6 +239,7 @@ int luaopen_fast_map_core(lua_State *L) {
                                        {"terminal", l_terminal},
                                        {"draw", l_draw},
                                        {"left", l_left},
+                                       {"put", l_put},
                                        {"pid", l_pid},
                                        {"depth", l_depth},
                                        {"plain", l_plain},

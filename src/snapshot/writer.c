@@ -8,6 +8,7 @@
 #include "files.h"
 #include "import.h"
 #include "library.h"
+#include "streams.h"
 
 #define SCRATCH_KEEP  ((size_t)64 << 10)
 #define NUMBER_LENGTH 64 /* bytes that a number takes at most */
@@ -64,7 +65,7 @@ static enum status append(lua_State *L, int idx, struct buffer *b) {
 static int put(lua_State *L, const luaL_Stream *stream, const void *bytes, size_t size) {
   if (files_shared(stream))
     return output_write(&import_of(L)->output, stream->f, bytes, size);
-  return fwrite(bytes, 1, size, stream->f) == size;
+  return streams_write(stream->f, bytes, size);
 }
 
 /* [-0, +0, -] Strings and numbers. As put. */
