@@ -35,8 +35,9 @@ static int has_terminal(void) {
 }
 
 /* SIGCHLD tells of the worker's own children only: a library that the script uses too (libuv) relies on the handler that it
-   installed there. A script that handles SIGPIPE sees that a write fails, and so does a task. SIGUSR1 asks the script, by name perhaps, what runs. A worker is never in the terminal's foreground: whoever
-   reads it there would stop, with all that the worker does, and nobody could continue it; so reading fails, in commands too. */
+   installed there. A script that handles SIGPIPE sees that a write fails, and so does a task. SIGUSR1 asks the script, by
+   name perhaps, what runs. A worker is never in the terminal's foreground: whoever reads it there would stop, with all that
+   the worker does, and nobody could continue it; so reading fails, in commands too. */
 void dispositions_of_worker(void) {
   int number, sees_pipes = is_handled(SIGPIPE);
   sigemptyset(&ours);

@@ -1,8 +1,9 @@
 /* forks.h - what must be so at a fork, whoever forks, in one order.
    Level 0: status.
 
-   A thread that forks holds our locks, so that the child finds what they guard whole. It takes them in the order of the ranks; those
-   of pthread_atfork are called in the order in which they were registered, that is, as a script happens to use things. */
+   A thread that forks holds our locks, so that the child finds what they guard whole. It takes them in the order of the
+   ranks; those of pthread_atfork are called in the order in which they were registered, that is, as a script happens to use
+   things. */
 #ifndef FAST_MAP_FORKS_H
 #define FAST_MAP_FORKS_H
 

@@ -1,4 +1,5 @@
-/* notice.h - callbacks while the script goes on: a signal (usher.h) becomes a one-shot hook, the hook a call of the script's service function between two VM instructions (the way lua.c takes Ctrl-C).
+/* notice.h - callbacks while the script goes on: a signal (usher.h) becomes a one-shot hook, the hook a call of the script's
+   service function between two VM instructions (the way lua.c takes Ctrl-C).
    Level 5: running, lua.h.
 
    A standing count hook would make every script two to three times slower; this is a look every few milliseconds of
@@ -22,8 +23,9 @@ void notice_after_statement(void);
 
 #define REPORT_SIGNAL SIGUSR1
 
-/* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, until the state is closed, whichever thread got the
-   signal; but not where the script handles or ignores the signal itself. In a coroutine when that waits for a map, or has ended. */
+/* [-1, +0, m] The function on top is called, likewise, after REPORT_SIGNAL came, until the state is closed, whichever thread
+   got the signal; but not where the script handles or ignores the signal itself. In a coroutine when that waits for a map,
+   or has ended. */
 void notice_report(lua_State *L);
 
 #define NOTICE_NOTHING_RUNS "fast_map: no map runs\n"

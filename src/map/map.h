@@ -125,11 +125,13 @@ void map_close_source(lua_State *L, int idx);
 extern const luaL_Reg feed_methods[], results_methods[], bells_methods[], watcher_methods[],
     figures_methods[];
 
-/* [-0, +0, v] feed.c: starts the processes that are not there yet. Code of the script that runs later may change what they would see. */
+/* [-0, +0, v] feed.c: starts the processes that are not there yet. Code of the script that runs later may change what they
+   would see. */
 void feed_start(lua_State *L, struct map *map);
 
-/* [-0, +0, v] feed.c: pulls what there is room for; a finalizer may close the map meanwhile. Returns how many values the input's code yielded to somebody else, left on the
-   feeder's stack; -1: none. `given`: values on L's top to resume it with. */
+/* [-0, +0, v] feed.c: pulls what there is room for; a finalizer may close the map meanwhile. Returns how many values the
+   input's code yielded to somebody else, left on the feeder's stack; -1: none. `given`: values on L's top to resume
+   it with. */
 int feed_fill(lua_State *L, struct map *map, int given);
 
 /* [-1, +0, -] feed.c: the error on L's top, of the input or about it, ends the input and waits for its turn: results before it are

@@ -293,7 +293,8 @@ static int finish_step(lua_State *L, struct map *map) {
   return 3;
 }
 
-/* step(map, seconds) -> index, result...; nil, failed, the error of the input or the map: finished; false: nothing within that time */
+/* step(map, seconds) -> index, result...; nil, failed, the error of the input or the map: finished; false: nothing within
+   that time */
 static int l_step(lua_State *L) {
   struct map *map = map_check(L);
   lua_Number seconds = luaL_optnumber(L, 2, 0);
@@ -363,8 +364,8 @@ static int fill_first(lua_State *L, int given) {
 }
 
 /* begin(map, loop): the first tasks go out; from here on workers see the script as it is now. Plain tables and ranges have no code
-   that could change it: there the processes start with the first tasks. In front of a loop the input may yield, since nothing but the
-   loop pulls then. */
+   that could change it: there the processes start with the first tasks. In front of a loop the input may yield, since
+   nothing but the loop pulls then. */
 static int l_begin(lua_State *L) {
   struct map *map = map_check_open(L);
   lua_settop(L, 2);

@@ -56,8 +56,8 @@ void pool_close(struct pool **pool);
 /* How many more tasks the workers could use now, and the window allows; 0: hand out results first. */
 uint64_t pool_room(struct pool *pool);
 
-/* Adds the next task, the bytes of a buffer, whose memory is taken over when they are many, and starts or feeds a worker. OK; NOMEM;
-   SYSTEM with errno: no worker could be started. */
+/* Adds the next task, the bytes of a buffer, whose memory is taken over when they are many, and starts or feeds a worker.
+   OK; NOMEM; SYSTEM with errno: no worker could be started. */
 enum status pool_give(struct pool *pool, struct buffer *b);
 
 /* Adds a task that is done already, with its result: no worker gets it, none is started for it. OK NOMEM */

@@ -49,7 +49,8 @@ int files_popen(lua_State *L);
 /* [-0, +0, -] A task begins: the commands that others have opened are not its own. */
 void files_begin(struct import *import);
 
-/* [-0, +0, -] It was ended: so are the commands it has opened and not closed, for which the collector would wait in another task. */
+/* [-0, +0, -] It was ended: so are the commands it has opened and not closed, for which the collector would wait in another
+   task. */
 void files_end(struct import *import);
 
 /* The name of a standard stream's handle at idx: "stdin", "stdout", "stderr"; else NULL. */

@@ -158,8 +158,8 @@ static int is_common(lua_State *V, int depth, int *lua_functions) {
   return common;
 }
 
-/* Whether the table at key + 1 is the metatable of a type that its library makes when the first object is made, with luaL_newmetatable,
-   which finds the one that we make: the script has added to it. */
+/* Whether the table at key + 1 is the metatable of a type that its library makes when the first object is made, with
+   luaL_newmetatable, which finds the one that we make: the script has added to it. */
 static int is_late_type(struct copy *c, const void *base, int key) {
   lua_State *V = c->view;
   int named, common, additions = 0;

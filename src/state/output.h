@@ -45,7 +45,8 @@ void output_label(struct output *o, uint64_t index, const char *name);
 void output_begin(struct output *o);
 void output_end(struct output *o);
 
-/* Instead of fwrite, to stdout, stderr or a file of the script's. 0: not all was written; errno says why. o may be NULL: at once. */
+/* Instead of fwrite, to stdout, stderr or a file of the script's. 0: not all was written; errno says why. o may be NULL: at
+   once. */
 int output_write(struct output *o, FILE *f, const void *bytes, size_t size);
 
 /* Instead of fflush. Returns as output_write does. */

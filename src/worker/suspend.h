@@ -1,8 +1,8 @@
 /* suspend.h - a worker stops when its parent is stopped (by Ctrl-Z, or by a batch system), and goes on with it.
    Level 1: scheduling, clock.
 
-   A stop signal reaches the parent, or its group, and SIGSTOP cannot be handled. So a worker looks now and then whether its parent is
-   stopped; then it stops its own group, commands included, and has a timer that continues it, to look again. */
+   A stop signal reaches the parent, or its group, and SIGSTOP cannot be handled. So a worker looks now and then whether its
+   parent is stopped; then it stops its own group, commands included, and has a timer that continues it, to look again. */
 #ifndef FAST_MAP_SUSPEND_H
 #define FAST_MAP_SUSPEND_H
 
