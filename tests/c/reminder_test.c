@@ -73,6 +73,9 @@ static void test_fork(void) {
   struct reminder r;
   int status;
   pid_t pid;
+#ifdef __SANITIZE_THREAD__
+  return; /* it does not follow a child that starts threads: no word comes there */
+#endif
   init(&r);
   reminder_set(&r, clock_after(3600));
   pid = fork();
